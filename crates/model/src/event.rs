@@ -1,0 +1,227 @@
+//! What is written to the job log: a closed set of events, rendered in one place.
+//!
+//! There is no event with free text from a device, so that none can carry a secret: what a device
+//! said is quoted only in a [`Failure`], which has been through the secret finder.
+
+use crate::{CredentialId, DeviceId, Failure, JobId, VersionId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How important an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventLevel {
+    /// Every step.
+    Debug,
+    /// What a person wants to read afterwards.
+    Info,
+    /// Something to look at.
+    Warning,
+    /// The job did not do what it should.
+    Error,
+}
+
+impl EventLevel {
+    /// The word stored in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What happened. Sizes are bytes, durations milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A worker took the job.
+    Started {
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// The device accepted a credential.
+    LoggedIn {
+        /// The one that worked; `None` for one given by hand.
+        credential: Option<CredentialId>,
+        /// Connection, handshake and login together.
+        millis: u64,
+    },
+    /// The device refused a credential.
+    CredentialRefused {
+        /// The one refused.
+        credential: Option<CredentialId>,
+    },
+    /// The device's host key was stored at the first contact.
+    HostKeyLearned {
+        /// `SHA256:...`
+        fingerprint: String,
+    },
+    /// One command was answered.
+    CommandOutput {
+        /// The command, as the platform defines it.
+        command: String,
+        /// Size of the answer.
+        bytes: u64,
+        /// Until the prompt came back.
+        millis: u64,
+    },
+    /// An optional command was refused by the device.
+    CommandSkipped {
+        /// The command, as the platform defines it.
+        command: String,
+    },
+    /// A new version was stored.
+    VersionStored {
+        /// Its row.
+        version: VersionId,
+        /// Its number in the device's history, from 1.
+        seq: i64,
+        /// Size of all parts.
+        bytes: u64,
+    },
+    /// The configuration is the one already stored.
+    Unchanged,
+    /// The configuration is much smaller than the last one, read twice and accepted.
+    MuchSmaller {
+        /// Size of the last version.
+        before: u64,
+        /// Size now.
+        now: u64,
+    },
+    /// The attempt failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Another attempt was planned.
+    RetryPlanned {
+        /// Time until then.
+        in_seconds: u64,
+    },
+    /// The job was cancelled.
+    Cancelled,
+}
+
+impl Event {
+    /// Name of the event, as stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::LoggedIn { .. } => "logged_in",
+            Self::CredentialRefused { .. } => "credential_refused",
+            Self::HostKeyLearned { .. } => "host_key_learned",
+            Self::CommandOutput { .. } => "command_output",
+            Self::CommandSkipped { .. } => "command_skipped",
+            Self::VersionStored { .. } => "version_stored",
+            Self::Unchanged => "unchanged",
+            Self::MuchSmaller { .. } => "much_smaller",
+            Self::Failed { .. } => "failed",
+            Self::RetryPlanned { .. } => "retry_planned",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// How important it is.
+    pub fn level(&self) -> EventLevel {
+        match self {
+            Self::CommandOutput { .. } | Self::Started { .. } => EventLevel::Debug,
+            Self::CredentialRefused { .. } | Self::MuchSmaller { .. } | Self::CommandSkipped { .. } => {
+                EventLevel::Warning
+            }
+            Self::Failed { .. } => EventLevel::Error,
+            _ => EventLevel::Info,
+        }
+    }
+
+    /// Whether it tells of success; `None` where the question makes no sense.
+    pub fn success(&self) -> Option<bool> {
+        match self {
+            Self::LoggedIn { .. } | Self::CommandOutput { .. } => Some(true),
+            Self::VersionStored { .. } | Self::Unchanged => Some(true),
+            Self::Failed { .. } | Self::CredentialRefused { .. } | Self::CommandSkipped { .. } => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The sentence a person reads.
+    pub fn message(&self) -> String {
+        let named = |credential: &Option<CredentialId>| match credential {
+            Some(id) => format!("credential {id}"),
+            None => "the given credential".to_owned(),
+        };
+        match self {
+            Self::Started { attempt } => format!("attempt {attempt} started"),
+            Self::LoggedIn { credential, millis } => {
+                format!("logged in with {} after {millis} ms", named(credential))
+            }
+            Self::CredentialRefused { credential } => format!("the device refused {}", named(credential)),
+            Self::HostKeyLearned { fingerprint } => {
+                format!("first contact: host key {fingerprint} stored")
+            }
+            Self::CommandOutput { command, bytes, millis } => {
+                format!("`{command}` answered with {bytes} bytes in {millis} ms")
+            }
+            Self::CommandSkipped { command } => {
+                format!("the device does not know the optional `{command}`")
+            }
+            Self::VersionStored { seq, bytes, .. } => format!("version {seq} stored, {bytes} bytes"),
+            Self::Unchanged => "unchanged".to_owned(),
+            Self::MuchSmaller { before, now } => {
+                format!("much smaller than before ({now} bytes after {before}), read twice and kept")
+            }
+            Self::Failed { failure } => failure.to_string(),
+            Self::RetryPlanned { in_seconds } => format!("another attempt in {in_seconds} s"),
+            Self::Cancelled => "cancelled".to_owned(),
+        }
+    }
+}
+
+/// An event with its job, device and time: one row of `job_logs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEvent {
+    /// Identity of the event, so that writing it twice stores it once.
+    pub id: Uuid,
+    /// The job; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// The device; `None` where it is not in the inventory.
+    pub device: Option<DeviceId>,
+    /// When it happened.
+    pub timestamp: DateTime<Utc>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl JobEvent {
+    /// An event with a fresh id.
+    pub fn new(job: Option<JobId>, device: Option<DeviceId>, timestamp: DateTime<Utc>, event: Event) -> Self {
+        Self { id: Uuid::now_v7(), job, device, timestamp, event }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorCode, Phase};
+
+    #[test]
+    fn events_are_stored_under_the_name_they_serialize_with() {
+        let failure = Failure::new(ErrorCode::Refused, Phase::Connect, "no");
+        for event in [
+            Event::Started { attempt: 1 },
+            Event::Unchanged,
+            Event::Failed { failure },
+            Event::CommandSkipped { command: "x".into() },
+            Event::MuchSmaller { before: 2, now: 1 },
+        ] {
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!(json["event"], event.name());
+            assert!(!event.message().is_empty());
+            assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+        }
+    }
+}

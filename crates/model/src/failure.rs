@@ -1,0 +1,193 @@
+//! Why something with a device failed: a closed set of codes, each with a sentence and a hint.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, transient: $transient:literal, hint: $hint:literal;)+) => {
+        /// The closed set of reasons for a failed session or job.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorCode { $($(#[$doc])* $variant),+ }
+
+        impl ErrorCode {
+            /// All codes, in the order of a session's course.
+            pub const ALL: &'static [ErrorCode] = &[$(Self::$variant),+];
+
+            /// The word stored in the database and shown to people.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// Whether the same attempt may succeed later without anybody's doing.
+            pub fn is_transient(self) -> bool {
+                match self { $(Self::$variant => $transient),+ }
+            }
+
+            /// What a person can do about it.
+            pub fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The platform named by the device has no definition.
+    UnknownPlatform = "unknown_platform", transient: false,
+        hint: "see `netraven platform list` for the names that can be used";
+    /// No credential shares a tag with the device.
+    NoCredential = "no_credential", transient: false,
+        hint: "give the device and a credential a common tag: `netraven tag add device NAME TAG`, `netraven credential list`";
+    /// The stored credential cannot be opened or used.
+    CredentialUnusable = "credential_unusable", transient: false,
+        hint: "check the key file, or store the credential again with `netraven credential add`";
+    /// The name has no address.
+    NameNotFound = "name_not_found", transient: true,
+        hint: "check the device's address and this machine's DNS";
+    /// No answer to the connection request, or no route.
+    Unreachable = "unreachable", transient: true,
+        hint: "check that the device is up and that no firewall drops the connection";
+    /// The connection request was answered with a refusal.
+    Refused = "refused", transient: true,
+        hint: "nothing listens on that port: check the port and whether the service is enabled on the device";
+    /// The device did not answer in time; the phase says where.
+    Timeout = "timeout", transient: true,
+        hint: "the device or the line is slow: raise the timeout, or look at the connection log to see what came last";
+    /// The two sides share no algorithm.
+    SshNegotiation = "ssh_negotiation", transient: false,
+        hint: "compare both sides' lists above; old devices need the legacy algorithms";
+    /// The peer broke the SSH protocol or is no SSH server.
+    SshProtocol = "ssh_protocol", transient: true,
+        hint: "check that the port belongs to an SSH server";
+    /// The host key differs from the one seen before.
+    HostKeyChanged = "host_key_changed", transient: false,
+        hint: "if the device was replaced or its key renewed on purpose, accept it with `netraven device accept-key NAME`";
+    /// The device does not accept the credential.
+    AuthFailed = "auth_failed", transient: false,
+        hint: "check user name and password; the same credential is not tried again in this job, so that no account is locked";
+    /// Privileged mode was not reached.
+    EnableFailed = "enable_failed", transient: false,
+        hint: "check the enable secret of the credential, or give the user the privilege at login";
+    /// No prompt of the platform appeared.
+    PromptNotFound = "prompt_not_found", transient: false,
+        hint: "check the device's platform; the end of what came is shown above";
+    /// The device answered a required command with an error.
+    CommandRejected = "command_rejected", transient: false,
+        hint: "check that the user may run the command and that the platform is right";
+    /// The answer ended before the platform's own end was seen.
+    Truncated = "truncated", transient: true,
+        hint: "nothing was stored; the next attempt reads it again";
+    /// More came than a capture may hold.
+    OutputTooLarge = "output_too_large", transient: false,
+        hint: "raise `device.max_output_mib` if the device's configuration really is that large";
+    /// The connection ended in the middle of the session.
+    Disconnected = "disconnected", transient: true,
+        hint: "the device closed the session: look at its own log, its session limits and its idle timeout";
+    /// The session was cancelled by a person or a shutdown.
+    Cancelled = "cancelled", transient: true,
+        hint: "start the backup again";
+    /// Secrets could not be found or replaced; nothing was kept.
+    SealingFailed = "sealing_failed", transient: false,
+        hint: "nothing was stored, because it might have held a secret in clear: please report this";
+    /// The worker died or lost its lease while the job ran.
+    LeaseLost = "lease_lost", transient: true,
+        hint: "the job is taken up again by itself";
+    /// Something on our own side, named in the message.
+    Internal = "internal", transient: true,
+        hint: "see NetRaven's own log";
+}
+
+impl ErrorCode {
+    /// The code of a stored word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The stage of a session, for messages and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Name resolution and TCP connection.
+    Connect,
+    /// Protocol and key exchange.
+    Handshake,
+    /// Proving who we are.
+    Authenticate,
+    /// Waiting for the first prompt.
+    Login,
+    /// Entering privileged mode.
+    Enable,
+    /// Setting up the terminal.
+    Prepare,
+    /// Running the platform's commands.
+    Collect,
+    /// Leaving.
+    Logout,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::Handshake => "handshake",
+            Self::Authenticate => "authenticate",
+            Self::Login => "login",
+            Self::Enable => "enable",
+            Self::Prepare => "prepare",
+            Self::Collect => "collect",
+            Self::Logout => "logout",
+        })
+    }
+}
+
+/// One failure: the code for machines, the message for people.
+///
+/// The message says what was expected and what came; it never holds a secret, because everything
+/// a device sent goes through the secret finder before it is quoted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which of the closed set.
+    pub code: ErrorCode,
+    /// Where in the session.
+    pub phase: Phase,
+    /// One or two sentences.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure in a phase.
+    pub fn new(code: ErrorCode, phase: Phase, message: impl Into<String>) -> Self {
+        Self { code, phase, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} during {}: {}", self.code, self.phase, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_own_name_and_finds_back_by_it() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_name(code.as_str()), Some(*code));
+            assert_eq!(serde_json::to_value(code).unwrap(), serde_json::json!(code.as_str()));
+            assert!(!code.hint().is_empty());
+        }
+        assert_eq!(ErrorCode::from_name("execution expired"), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! A job's three separate facts: status (where it stands), outcome (how it ended), attempts.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// All of them, in the order they are shown.
+            pub const ALL: &'static [$name] = &[$(Self::$variant),+];
+
+            /// The word stored in the database and shown to people.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The value of a stored word.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == name)
+            }
+        }
+    };
+}
+
+words! {
+    /// What a job does.
+    JobKind {
+        /// Collect and version the configuration.
+        Backup = "backup",
+        /// Run commands and keep their answers.
+        Command = "command",
+        /// See whether the device answers.
+        Reachability = "reachability",
+        /// See whether a credential works.
+        CredentialCheck = "credential_check",
+    }
+}
+
+words! {
+    /// Where a job stands.
+    JobStatus {
+        /// Waiting for its time and a worker.
+        Queued = "queued",
+        /// Claimed by a worker under a lease.
+        Running = "running",
+        /// Ended; the outcome says how.
+        Done = "done",
+        /// Ended by a person before it was done.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// How a job ended.
+    Outcome {
+        /// A new version was stored.
+        Changed = "changed",
+        /// The configuration is the one already stored.
+        Unchanged = "unchanged",
+        /// It failed; an error code says why.
+        Failed = "failed",
+        /// There was nothing to do.
+        Skipped = "skipped",
+    }
+}
+
+/// How long to wait before the next attempt of a job that failed for a transient reason.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// Wait before the second attempt.
+    pub base: Duration,
+    /// Each further wait is this many times the one before.
+    pub factor: u32,
+    /// No wait is longer.
+    pub limit: Duration,
+}
+
+impl Backoff {
+    /// The wait after `attempt` (1 = the first) failed, or `None` when it was the last one.
+    pub fn after(&self, attempt: u32) -> Option<Duration> {
+        if attempt >= self.attempts {
+            return None;
+        }
+        let factor = self.factor.saturating_pow(attempt.saturating_sub(1));
+        Some(self.base.saturating_mul(factor).min(self.limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_by_its_factor_up_to_the_limit_and_ends() {
+        let backoff = Backoff {
+            attempts: 5,
+            base: Duration::from_secs(2),
+            factor: 3,
+            limit: Duration::from_secs(20),
+        };
+        let waits: Vec<_> = (1..=6).map(|n| backoff.after(n).map(|d| d.as_secs())).collect();
+        assert_eq!(waits, [Some(2), Some(6), Some(18), Some(20), None, None]);
+        let huge = Backoff { attempts: u32::MAX, ..backoff };
+        assert_eq!(huge.after(4_000_000), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn stored_words_and_json_agree() {
+        for status in JobStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        for kind in JobKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
+        assert_eq!(JobStatus::from_name("gone"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! The nouns of NetRaven: devices, credentials, jobs, parts of a configuration, failures, events.
+//!
+//! Nothing here does IO and nothing here knows a database, a socket or a key. Every other crate
+//! may depend on this one; this one depends on none of them.
+
+mod device;
+pub mod diff;
+mod event;
+mod failure;
+mod hash;
+mod ids;
+mod job;
+mod part;
+mod secret;
+
+pub use device::{DeviceName, DeviceNameError, HostKey, Target};
+pub use event::{Event, EventLevel, JobEvent};
+pub use failure::{ErrorCode, Failure, Phase};
+pub use hash::Hash256;
+pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, VersionId};
+pub use job::{Backoff, JobKind, JobStatus, Outcome};
+pub use part::{Facts, PartKind, Span};
+pub use secret::{Capture, Login, Secret};
