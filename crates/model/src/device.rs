@@ -18,7 +18,9 @@ pub enum DeviceNameError {
     #[error("a device name has 1 to 253 characters, this one has {0}")]
     Length(usize),
     /// A character that a name cannot have.
-    #[error("'{name}' cannot be a device name: {found:?} is not a letter, digit, '.', '-' or '_' (nor may it start with '-' or '.')")]
+    #[error(
+        "'{name}' cannot be a device name: {found:?} is not a letter, digit, '.', '-' or '_' (nor may it start with '-' or '.')"
+    )]
     Character {
         /// The whole text.
         name: String,
@@ -94,11 +96,10 @@ mod tests {
         }
         assert_eq!(DeviceName::parse(""), Err(DeviceNameError::Length(0)));
         assert_eq!(DeviceName::parse(&"x".repeat(254)), Err(DeviceNameError::Length(254)));
-        for (bad, found) in [("a b", ' '), ("-r1", '-'), (".r1", '.'), ("r1\n", '\n'), ("é", 'é'), ("a;b", ';')] {
-            assert_eq!(
-                DeviceName::parse(bad),
-                Err(DeviceNameError::Character { name: bad.into(), found })
-            );
+        for (bad, found) in
+            [("a b", ' '), ("-r1", '-'), (".r1", '.'), ("r1\n", '\n'), ("é", 'é'), ("a;b", ';')]
+        {
+            assert_eq!(DeviceName::parse(bad), Err(DeviceNameError::Character { name: bad.into(), found }));
         }
     }
 }

@@ -57,7 +57,8 @@ pub fn unified<'a>(old: Side<'a>, new: Side<'a>, context: usize) -> Vec<Hunk<'a>
     // Where the open hunk's next line stands in each text (0-based).
     let mut at = (0, 0);
     for change in diff.hunks() {
-        let (removed, added) = (range(&change.before, old_lines.len()), range(&change.after, new_lines.len()));
+        let (removed, added) =
+            (range(&change.before, old_lines.len()), range(&change.after, new_lines.len()));
         let joins = !hunks.is_empty() && removed.start.saturating_sub(at.0) <= 2 * context;
         if let (true, Some(hunk)) = (joins, hunks.last_mut()) {
             hunk.lines.extend(new_lines[at.1..added.start].iter().map(|l| Line::Same(l)));

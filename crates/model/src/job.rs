@@ -99,12 +99,8 @@ mod tests {
 
     #[test]
     fn backoff_grows_by_its_factor_up_to_the_limit_and_ends() {
-        let backoff = Backoff {
-            attempts: 5,
-            base: Duration::from_secs(2),
-            factor: 3,
-            limit: Duration::from_secs(20),
-        };
+        let backoff =
+            Backoff { attempts: 5, base: Duration::from_secs(2), factor: 3, limit: Duration::from_secs(20) };
         let waits: Vec<_> = (1..=6).map(|n| backoff.after(n).map(|d| d.as_secs())).collect();
         assert_eq!(waits, [Some(2), Some(6), Some(18), Some(20), None, None]);
         let huge = Backoff { attempts: u32::MAX, ..backoff };
