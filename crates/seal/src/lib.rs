@@ -1,1 +1,56 @@
-//! Placeholder while the crate is written.
+//! Taking secrets out of configurations.
+//!
+//! A secret found in a capture is replaced by a keyed fingerprint: the same value of the same
+//! device always reads the same, so that a diff shows *that* a secret changed, and without the key
+//! nobody can test guesses against it. This crate holds no key that opens anything.
+//!
+//! Only this crate makes a [`SealedConfig`], and the version store accepts nothing else.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod fingerprint;
+mod mask;
+mod sealed;
+
+pub use fingerprint::{FingerprintKey, MARKER_LENGTH};
+pub use mask::{Masked, MaskedPart, RawPart, mask};
+pub use sealed::{SealedConfig, SealedPart, decompress};
+
+use thiserror::Error;
+
+/// Why a capture could not be made safe to store. In every case nothing of it is kept.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum SealError {
+    /// The finder's spans do not fit the text.
+    #[error(
+        "part '{part}': a {kind} span {start}..{end} was expected to lie in order within {length} bytes; nothing was kept"
+    )]
+    Span {
+        /// Name of the part.
+        part: String,
+        /// `secret` or `volatile`.
+        kind: &'static str,
+        /// First byte of the span.
+        start: usize,
+        /// First byte behind it.
+        end: usize,
+        /// Length of the text.
+        length: usize,
+    },
+    /// The compressor failed.
+    #[error("part '{part}': compression failed ({reason}); nothing was kept")]
+    Compress {
+        /// Name of the part.
+        part: String,
+        /// What the compressor said.
+        reason: String,
+    },
+    /// Stored content cannot be decompressed.
+    #[error("stored content is damaged: expected {expected} bytes of zstd content, got {reason}")]
+    Decompress {
+        /// Size recorded when it was stored.
+        expected: u64,
+        /// What was found instead.
+        reason: String,
+    },
+}
