@@ -1,0 +1,317 @@
+//! The course of an authentication (RFC 4252): which method next, and what its answer means.
+
+use super::connection::OpenFailure;
+use super::failures::{how, lost};
+use super::identity::Identity;
+use super::keyboard::{Interview, Unanswered};
+use super::settings::AlgorithmProfile;
+use super::tcp::seconds;
+use super::text::quote;
+use super::witness::{End, Observer, Witness};
+use netraven_model::{ErrorCode, Failure, Phase};
+use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use russh::{Error, MethodKind, MethodSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Most rounds of questions; real dialogs have one to three.
+const ROUNDS: usize = 10;
+
+/// How long to wait for the server's list of signature algorithms (RFC 8308) after it has answered a
+/// later message already. Whoever sends the list has sent it before.
+const SIGNATURE_LIST: Duration = Duration::from_millis(50);
+
+/// One authentication: every secret goes out at most once per method.
+pub(super) struct Course<'a> {
+    identity: &'a Identity,
+    witness: &'a Witness,
+    profile: AlgorithmProfile,
+    /// What the server said that it accepts; `None` before its first answer.
+    offered: Option<Vec<MethodKind>>,
+    /// Methods that are not to be tried (again).
+    done: Vec<MethodKind>,
+    /// What was tried, for the message.
+    tried: Vec<String>,
+    current: MethodKind,
+    /// A secret was shown and refused.
+    refused: bool,
+}
+
+enum Answer {
+    Accepted,
+    Refused { offered: MethodSet, partial: bool },
+}
+
+impl From<AuthResult> for Answer {
+    fn from(result: AuthResult) -> Self {
+        match result {
+            AuthResult::Success => Self::Accepted,
+            AuthResult::Failure { remaining_methods, partial_success } => {
+                Self::Refused { offered: remaining_methods, partial: partial_success }
+            }
+        }
+    }
+}
+
+/// Why one method came to no answer.
+enum Stop {
+    /// The library's task ended or is ending; the witness knows why.
+    Ended,
+    /// A question that the credential does not answer.
+    Question(Unanswered),
+}
+
+impl From<Error> for Stop {
+    fn from(_: Error) -> Self {
+        Self::Ended
+    }
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(identity: &'a Identity, witness: &'a Witness, profile: AlgorithmProfile) -> Self {
+        Self {
+            identity,
+            witness,
+            profile,
+            offered: None,
+            done: Vec::new(),
+            tried: Vec::new(),
+            current: MethodKind::None,
+            refused: false,
+        }
+    }
+
+    /// Tries the methods until one is accepted, none is left, or the time is over.
+    pub(super) async fn run(
+        mut self,
+        handle: &mut Handle<Observer>,
+        within: Duration,
+    ) -> Result<(), OpenFailure> {
+        match timeout(within, self.methods(handle)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.late(within)),
+        }
+    }
+
+    async fn methods(&mut self, handle: &mut Handle<Observer>) -> Result<(), OpenFailure> {
+        while let Some(method) = self.next() {
+            self.current = method;
+            let answer = match method {
+                MethodKind::PublicKey => self.public_key(handle).await,
+                MethodKind::Password => self.password(handle).await,
+                MethodKind::KeyboardInteractive => self.keyboard(handle).await,
+                _ => self.none(handle).await,
+            };
+            match answer {
+                Ok(Answer::Accepted) => return Ok(()),
+                Ok(Answer::Refused { offered, partial }) => {
+                    if offered.is_empty() {
+                        // Either the last word of the server, or a connection that ended meanwhile:
+                        // the library answers both the same way. The end of its task tells them apart.
+                        self.survive(handle).await?;
+                    }
+                    self.note(method, &offered, partial);
+                }
+                Err(Stop::Question(question)) => return Err(self.unanswered(method, question)),
+                Err(Stop::Ended) => {
+                    self.survive(handle).await?;
+                    return Err(self.rejected());
+                }
+            }
+        }
+        Err(self.rejected())
+    }
+
+    /// The next method that the credential has a secret for and the server accepts.
+    fn next(&self) -> Option<MethodKind> {
+        let has_password = self.identity.password.is_some();
+        let has_key = self.identity.key.is_some();
+        let mut possible = Vec::with_capacity(3);
+        if has_key {
+            possible.push(MethodKind::PublicKey);
+        }
+        if has_password {
+            possible.extend([MethodKind::Password, MethodKind::KeyboardInteractive]);
+        }
+        if !has_key && !has_password {
+            possible.push(MethodKind::None);
+        }
+        possible.into_iter().find(|method| {
+            !self.done.contains(method)
+                && self.offered.as_ref().is_none_or(|offered| offered.contains(method))
+        })
+    }
+
+    fn note(&mut self, method: MethodKind, offered: &MethodSet, partial: bool) {
+        let verdict = if partial { "accepted, but not enough" } else { "refused" };
+        self.tried.push(format!("{} ({verdict})", name(method)));
+        self.refused |= !partial && method != MethodKind::None;
+        self.offered = Some(offered.to_vec());
+        if partial && method != MethodKind::PublicKey {
+            // Servers that want two methods in a fixed order refuse the second before the first. A
+            // key may be shown again without harm; a password may not.
+            self.done.retain(|done| *done != MethodKind::PublicKey);
+        }
+        self.done.push(method);
+    }
+
+    async fn none(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {
+        Ok(handle.authenticate_none(&self.identity.username).await?.into())
+    }
+
+    async fn password(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {
+        let (user, password) = (&self.identity.username, self.identity.password_text());
+        Ok(handle.authenticate_password(user, password).await?.into())
+    }
+
+    async fn public_key(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {
+        let Some(key) = self.identity.key.clone() else { return Err(Stop::Ended) };
+        if !key.algorithm().is_rsa() {
+            return self.show(handle, key, None).await;
+        }
+        if self.offered.is_none() {
+            match self.none(handle).await? {
+                Answer::Refused { offered, .. } if offered.contains(&MethodKind::PublicKey) => {}
+                answer => return Ok(answer),
+            }
+        }
+        let mut last = Answer::Refused { offered: MethodSet::from(&[][..]), partial: false };
+        for hash in signatures(handle, self.profile).await? {
+            last = self.show(handle, Arc::clone(&key), hash).await?;
+            match &last {
+                Answer::Refused { offered, partial: false } if offered.contains(&MethodKind::PublicKey) => {}
+                _ => break,
+            }
+        }
+        Ok(last)
+    }
+
+    async fn show(
+        &self,
+        handle: &mut Handle<Observer>,
+        key: Arc<PrivateKey>,
+        hash: Option<HashAlg>,
+    ) -> Result<Answer, Stop> {
+        let key = PrivateKeyWithHashAlg::new(key, hash);
+        Ok(handle.authenticate_publickey(&self.identity.username, key).await?.into())
+    }
+
+    async fn keyboard(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {
+        let mut interview = Interview::default();
+        let user = &self.identity.username;
+        let mut reply = handle.authenticate_keyboard_interactive_start(user, None::<String>).await?;
+        for _ in 0..ROUNDS {
+            let (instructions, prompts) = match reply {
+                Reply::Success => return Ok(Answer::Accepted),
+                Reply::Failure { remaining_methods, partial_success } => {
+                    return Ok(Answer::Refused { offered: remaining_methods, partial: partial_success });
+                }
+                Reply::InfoRequest { instructions, prompts, .. } => (instructions, prompts),
+            };
+            let answers = interview
+                .answer(&instructions, &prompts, self.identity.password_text())
+                .map_err(Stop::Question)?;
+            reply = handle.authenticate_keyboard_interactive_respond(answers).await?;
+        }
+        Err(Stop::Question(Unanswered::Unknown(format!("more than {ROUNDS} rounds of questions"))))
+    }
+
+    /// Waits for the end of the library's task; an error unless it ended by the server's last word.
+    async fn survive(&self, handle: &mut Handle<Observer>) -> Result<(), OpenFailure> {
+        // Its result repeats what the witness has noted.
+        let _ = handle.await;
+        match self.witness.end() {
+            None | Some(End::NoMethodLeft) => Ok(()),
+            Some(end) => Err(self.ended(&end)),
+        }
+    }
+
+    /// The connection ended while a method was under way.
+    fn ended(&self, end: &End) -> OpenFailure {
+        if let End::Farewell { attempts_used_up: true, .. } = end {
+            let message = format!("{}{}", how(end), self.history());
+            return OpenFailure::authentication(message, true);
+        }
+        let mut failure = lost(end, Phase::Authenticate);
+        failure.message.push_str(&format!(
+            ". It happened while {} was under way: that says nothing about the credential{}",
+            name(self.current),
+            self.history()
+        ));
+        OpenFailure::from(failure)
+    }
+
+    fn rejected(&self) -> OpenFailure {
+        let accepted = match self.offered.as_deref() {
+            None | Some([]) => "no further method".into(),
+            Some(offered) => offered.iter().map(|method| name(*method)).collect::<Vec<_>>().join(", "),
+        };
+        let has = match (self.identity.key.is_some(), self.identity.password.is_some()) {
+            (true, true) => "a private key and a password",
+            (true, false) => "a private key",
+            (false, true) => "a password",
+            (false, false) => "neither password nor private key",
+        };
+        let message = format!(
+            "the device does not let user \"{}\" in: it accepts {accepted}; the credential has {has}{}",
+            quote(&self.identity.username),
+            self.history()
+        );
+        OpenFailure::authentication(message, self.refused)
+    }
+
+    fn unanswered(&self, method: MethodKind, question: Unanswered) -> OpenFailure {
+        let (what, refused) = match question {
+            Unanswered::Unknown(question) => {
+                (format!("asks \"{question}\", which the credential cannot answer"), self.refused)
+            }
+            Unanswered::Repeated(question) => {
+                (format!("asks \"{question}\" a second time; the same password is not sent twice"), true)
+            }
+        };
+        let message = format!("the device {what} ({}){}", name(method), self.history());
+        OpenFailure::authentication(message, refused)
+    }
+
+    fn late(&self, within: Duration) -> OpenFailure {
+        let mut message = format!(
+            "the device did not finish the authentication within {}; {} was under way{}",
+            seconds(within),
+            name(self.current),
+            self.history()
+        );
+        if self.current == MethodKind::Password {
+            // The library does not pass on SSH_MSG_USERAUTH_PASSWD_CHANGEREQ (RFC 4252, section 8).
+            message.push_str(". A device that wants an expired password changed looks like this, too");
+        }
+        OpenFailure::from(Failure::new(ErrorCode::Timeout, Phase::Authenticate, message))
+    }
+
+    /// `; tried: password (refused)`, or nothing.
+    fn history(&self) -> String {
+        if self.tried.is_empty() { String::new() } else { format!("; tried: {}", self.tried.join(", ")) }
+    }
+}
+
+/// The hashes to sign with under an RSA key, the best guess first; `None` is SHA-1. A server without
+/// a list is old, and the oldest know SHA-1 only and may take an unknown name amiss.
+async fn signatures(
+    handle: &Handle<Observer>,
+    profile: AlgorithmProfile,
+) -> Result<Vec<Option<HashAlg>>, Error> {
+    let listed = timeout(SIGNATURE_LIST, handle.best_supported_rsa_hash()).await.unwrap_or(Ok(None))?;
+    let mut hashes = match listed {
+        Some(best) => vec![best],
+        None => vec![None, Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+    };
+    if profile == AlgorithmProfile::Modern {
+        hashes.retain(Option::is_some);
+    }
+    Ok(hashes)
+}
+
+fn name(method: MethodKind) -> &'static str {
+    (&method).into()
+}
