@@ -1,3 +1,4 @@
+use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -7,6 +8,13 @@ use std::fmt;
 pub struct Hash256(pub [u8; 32]);
 
 impl Hash256 {
+    /// SHA-256 (FIPS 180-4) of the bytes.
+    pub fn sha256(bytes: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+        Self(hash)
+    }
+
     /// Takes exactly 32 bytes, as they come back from a `bytea` column.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

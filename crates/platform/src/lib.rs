@@ -1,1 +1,20 @@
-//! Placeholder while the crate is written.
+//! What NetRaven knows about device families, and the machine that talks to them.
+//!
+//! Everything here is synchronous and pure: definitions are data, the session machine gets bytes and
+//! a time and answers with what to send or until when to wait. Sockets live in the `device` crate.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod compile;
+mod definition;
+mod dialogue;
+mod finder;
+mod machine;
+mod platform;
+mod registry;
+mod terminal;
+
+pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
+pub use platform::{Part, Platform};
+pub use registry::{LoadError, Platforms};
+pub use terminal::Terminal;

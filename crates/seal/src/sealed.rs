@@ -1,5 +1,4 @@
 use crate::{MaskedPart, SealError};
-use aws_lc_rs::digest;
 use netraven_model::{Hash256, PartKind, Span};
 
 /// Level 3 compresses 64 KB of configuration in well under a millisecond; higher levels gain little on one text.
@@ -72,7 +71,7 @@ impl SealedPart {
         Ok(Self {
             content,
             size: part.text.len() as u64,
-            digest: sha256(&part.text),
+            digest: Hash256::sha256(&part.text),
             name: part.name,
             context: part.context,
             command: part.command,
@@ -95,16 +94,10 @@ pub fn decompress(content: &[u8], size: u64, expected: Hash256) -> Result<Vec<u8
     if text.len() != capacity {
         return Err(damaged(format!("{} bytes", text.len())));
     }
-    if sha256(&text) != expected {
-        return Err(damaged(format!("content with digest {}", sha256(&text))));
+    if Hash256::sha256(&text) != expected {
+        return Err(damaged(format!("content with digest {}", Hash256::sha256(&text))));
     }
     Ok(text)
-}
-
-fn sha256(bytes: &[u8]) -> Hash256 {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    Hash256(hash)
 }
 
 /// PostgreSQL's `text` takes no NUL and only UTF-8.

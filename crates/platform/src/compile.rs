@@ -1,0 +1,213 @@
+//! From a definition as written to one that can be used: patterns compiled, references resolved,
+//! examples run. Every error names the line.
+
+use crate::definition::{Definition, Enable as EnableText, FactRule, SecretRule, Text};
+use crate::finder::{Finder, spans};
+use crate::platform::{Dialog, Enable, Fact, Mode, Part, Platform};
+use netraven_model::{Facts, Hash256, Span};
+use regex::bytes::{Regex, RegexBuilder};
+use std::time::Duration;
+
+/// A compiled pattern may take this many bytes; enough for any sensible one.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// What is wrong, and in which line (0 where the file as a whole is meant).
+pub(crate) type Problem = (u64, String);
+
+pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -> Result<Platform, Problem> {
+    check_name(&definition.name)?;
+    let modes = definition
+        .modes
+        .iter()
+        .map(|(name, mode)| Ok(Mode { name: name.clone(), prompt: line_pattern(&mode.prompt)? }))
+        .collect::<Result<Vec<_>, Problem>>()?;
+    if modes.is_empty() {
+        return Err((0, "modes: expected at least one mode with its prompt".to_owned()));
+    }
+    let parts = definition.parts.into_iter().map(compile_part).collect::<Result<Vec<_>, Problem>>()?;
+    if parts.is_empty() {
+        return Err((0, "parts: expected at least one".to_owned()));
+    }
+    let secrets = definition.secrets.iter().map(compile_secret).collect::<Result<Vec<_>, Problem>>()?;
+    let volatile = patterns(&definition.volatile)?;
+    let facts = compile_facts(&definition.facts, &parts)?;
+    let dialogs = definition.login.dialogs.into_iter();
+    Ok(Platform {
+        enable: definition.enable.map(|enable| compile_enable(enable, &modes)).transpose()?,
+        dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,
+        pager: definition.pager.map(|p| dialog(&p.pattern, p.send)).transpose()?,
+        rejected: patterns(&definition.rejected)?,
+        prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
+        login_quiet: Duration::from_millis(definition.login.quiet_milliseconds),
+        prepare: definition.prepare.into_iter().map(|text| text.value).collect(),
+        name: definition.name.value,
+        title: definition.title,
+        aliases: definition.aliases,
+        sources: definition.sources,
+        port: definition.port,
+        comment: definition.comment,
+        logout: definition.logout,
+        finder: Finder::new(secrets, volatile),
+        modes,
+        parts,
+        facts,
+        digest,
+        origin,
+    })
+}
+
+fn line(text: &Text) -> u64 {
+    text.defined.line()
+}
+
+fn check_name(name: &Text) -> Result<(), Problem> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match !name.value.is_empty() && name.value.chars().all(allowed) {
+        true => Ok(()),
+        false => Err((line(name), format!("name: '{}' may only have a-z, 0-9 and _", name.value))),
+    }
+}
+
+/// For texts of several lines: `^` and `$` match at each line.
+fn pattern(text: &Text) -> Result<Regex, Problem> {
+    build(text, true)
+}
+
+/// For a single line.
+fn line_pattern(text: &Text) -> Result<Regex, Problem> {
+    build(text, false)
+}
+
+fn build(text: &Text, multi_line: bool) -> Result<Regex, Problem> {
+    // Devices send bytes, not always UTF-8; without Unicode's classes patterns are small and quick.
+    let mut builder = RegexBuilder::new(&text.value);
+    let regex = builder.unicode(false).multi_line(multi_line).size_limit(PATTERN_SIZE).build();
+    let regex = regex.map_err(|error| (line(text), format!("pattern /{}/: {error}", text.value)))?;
+    match regex.is_match(b"") {
+        true => Err((line(text), format!("pattern /{}/ matches an empty text, it must not", text.value))),
+        false => Ok(regex),
+    }
+}
+
+fn patterns(texts: &[Text]) -> Result<Vec<Regex>, Problem> {
+    texts.iter().map(pattern).collect()
+}
+
+fn dialog(expect: &Text, send: String) -> Result<Dialog, Problem> {
+    Ok(Dialog { expect: line_pattern(expect)?, send })
+}
+
+fn compile_enable(enable: EnableText, modes: &[Mode]) -> Result<Enable, Problem> {
+    let find = |name: &Text| {
+        let names = || modes.iter().map(|mode| mode.name.as_str()).collect::<Vec<_>>().join(", ");
+        modes
+            .iter()
+            .position(|mode| mode.name == name.value)
+            .ok_or_else(|| (line(name), format!("enable: no mode '{}' (there are: {})", name.value, names())))
+    };
+    Ok(Enable {
+        from: find(&enable.from)?,
+        to: find(&enable.to)?,
+        password_prompt: line_pattern(&enable.password_prompt)?,
+        command: enable.command,
+    })
+}
+
+fn compile_part(part: crate::definition::PartDefinition) -> Result<Part, Problem> {
+    if part.timeout_seconds == Some(0) {
+        return Err((
+            line(&part.name),
+            format!("part '{}': timeout_seconds must be above 0", part.name.value),
+        ));
+    }
+    let mut commands = vec![part.command];
+    commands.extend(part.alternatives);
+    if let Some(bad) = commands.iter().find(|c| c.trim().is_empty() || c.contains(['\r', '\n'])) {
+        return Err((line(&part.name), format!("part '{}': {bad:?} is not one command", part.name.value)));
+    }
+    Ok(Part {
+        end: part.end.as_ref().map(line_pattern).transpose()?,
+        name: part.name.value,
+        commands,
+        kind: part.kind,
+        optional: part.optional,
+        balanced_braces: part.balanced_braces,
+        timeout: part.timeout_seconds.map(Duration::from_secs),
+    })
+}
+
+fn compile_secret(rule: &SecretRule) -> Result<Regex, Problem> {
+    let regex = pattern(&rule.pattern)?;
+    if !regex.capture_names().flatten().any(|name| name == "secret") {
+        let text = &rule.pattern.value;
+        return Err((line(&rule.pattern), format!("secret pattern /{text}/ needs a group (?<secret>...)")));
+    }
+    for example in &rule.hide {
+        let (text, expected) = unmark(example)?;
+        let found = spans([&regex].into_iter(), "secret", text.as_bytes());
+        if found != expected {
+            let found: Vec<&str> = found.iter().map(|span| text.get(span.range()).unwrap_or("?")).collect();
+            return Err((line(example), format!("example '{}': found {found:?} instead", example.value)));
+        }
+    }
+    for example in &rule.keep {
+        let text = example.value.as_bytes();
+        if let Some(span) = spans([&regex].into_iter(), "secret", text).first() {
+            let found = String::from_utf8_lossy(&text[span.range()]);
+            return Err((
+                line(example),
+                format!("example '{}': found '{found}', expected nothing", example.value),
+            ));
+        }
+    }
+    Ok(regex)
+}
+
+/// An example without its « and », and the spans they marked.
+fn unmark(example: &Text) -> Result<(String, Vec<Span>), Problem> {
+    let (mut text, mut expected, mut start) = (String::new(), Vec::new(), None);
+    for c in example.value.chars() {
+        match (c, start) {
+            ('«', None) => start = Some(text.len()),
+            ('»', Some(from)) => {
+                expected.push(Span { start: from, end: text.len() });
+                start = None;
+            }
+            _ => text.push(c),
+        }
+    }
+    if expected.is_empty() || start.is_some() {
+        return Err((line(example), format!("example '{}': mark the secret with « and »", example.value)));
+    }
+    Ok((text, expected))
+}
+
+fn compile_facts(rules: &crate::definition::FactRules, parts: &[Part]) -> Result<Vec<Fact>, Problem> {
+    type Slot = fn(&mut Facts) -> &mut Option<String>;
+    let slots: [(&[FactRule], Slot); 6] = [
+        (&rules.hostname, |facts| &mut facts.hostname),
+        (&rules.model, |facts| &mut facts.model),
+        (&rules.serial_number, |facts| &mut facts.serial_number),
+        (&rules.software_version, |facts| &mut facts.software_version),
+        (&rules.changed_by, |facts| &mut facts.changed_by),
+        (&rules.changed_at, |facts| &mut facts.changed_at),
+    ];
+    let mut facts = Vec::new();
+    for (rules, slot) in slots {
+        for rule in rules {
+            let part = parts
+                .iter()
+                .position(|part| part.name == rule.part.value)
+                .ok_or_else(|| (line(&rule.part), format!("facts: no part '{}'", rule.part.value)))?;
+            let pattern = pattern(&rule.pattern)?;
+            if pattern.captures_len() < 2 {
+                return Err((
+                    line(&rule.pattern),
+                    "facts: the pattern needs a group for the fact".to_owned(),
+                ));
+            }
+            facts.push(Fact { slot, part, pattern });
+        }
+    }
+    Ok(facts)
+}

@@ -1,0 +1,121 @@
+//! Sending commands and cutting their answers out of the stream.
+
+use super::{CommandRecord, Machine, Output, State};
+use netraven_model::Capture;
+use std::time::Instant;
+
+/// An error text stands at the beginning of an answer.
+const REJECTION: usize = 1024;
+/// So much of what came is quoted in a message.
+const TAIL: usize = 240;
+/// So much is redacted to quote it: a secret of many lines may start well before the tail.
+const TAIL_CONTEXT: usize = 64 * 1024;
+
+impl Machine {
+    pub(super) fn send_command(&mut self, command: &str, now: Instant) {
+        self.dialogue.sent(now - self.started, command);
+        self.command_sent = now;
+        self.send(format!("{command}\n"), now);
+    }
+
+    /// What stands on the terminal belongs to the past as soon as something is asked.
+    pub(super) fn send(&mut self, text: String, now: Instant) {
+        self.terminal.clear();
+        self.outgoing.push_back(text.into_bytes());
+        self.heard = now;
+    }
+
+    /// The answer so far: everything between the command's echo and the line of the prompt.
+    pub(super) fn answer(&self) -> &[u8] {
+        let lines = self.terminal.lines();
+        let mut answer = &lines[self.echo_end()..];
+        if let Some(prefix) = &self.plan.platform.prompt_prefix {
+            let trimmed = answer.trim_ascii_end();
+            let last = trimmed.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            if prefix.is_match(&trimmed[last..]) {
+                answer = &answer[..last];
+            }
+        }
+        answer
+    }
+
+    /// Where the echo ends: some devices do not echo, some redraw their prompt before it.
+    fn echo_end(&self) -> usize {
+        let lines = self.terminal.lines();
+        let start = lines.iter().position(|byte| *byte != b'\n').unwrap_or(lines.len());
+        let end =
+            lines[start..].iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| start + at + 1);
+        let echoed = lines[start..end].trim_ascii().ends_with(self.last_command().as_bytes());
+        if echoed { end } else { 0 }
+    }
+
+    pub(super) fn last_command(&self) -> &str {
+        let platform = &self.plan.platform;
+        match self.state {
+            State::Login { .. } | State::Done => "",
+            State::Enable { .. } => platform.enable.as_ref().map_or("", |enable| enable.command.as_str()),
+            State::Prepare { step } => platform.prepare.get(step).map_or("", String::as_str),
+            State::Collect { part, alternative, .. } => platform
+                .parts
+                .get(part)
+                .and_then(|part| part.commands.get(alternative))
+                .map_or("", String::as_str),
+            State::Logout => &platform.logout,
+        }
+    }
+
+    pub(super) fn is_rejected(&self) -> bool {
+        let answer = self.answer();
+        let start = &answer[..answer.len().min(REJECTION)];
+        self.plan.platform.rejected.iter().any(|pattern| pattern.is_match(start))
+    }
+
+    pub(super) fn record(&mut self, accepted: bool, now: Instant) {
+        self.commands.push(CommandRecord {
+            command: self.last_command().to_owned(),
+            bytes: self.answer().len(),
+            duration: now - self.command_sent,
+            accepted,
+        });
+    }
+
+    /// Moves the answer out of the terminal: no copy of a large configuration is made.
+    pub(super) fn keep_answer(&mut self, part: usize, alternative: usize, now: Instant) {
+        let start = self.echo_end();
+        let end = start + self.answer().trim_ascii_end().len();
+        let mut text = self.terminal.take_lines();
+        text.truncate(end);
+        // Blank lines in front are the terminal's, not the configuration's.
+        let blank = text[start..].iter().take_while(|byte| **byte == b'\n').count();
+        text.drain(..start + blank);
+        if !text.is_empty() {
+            text.push(b'\n');
+        }
+        self.dialogue.captured(now - self.started, text.len());
+        let command = self.plan.platform.parts[part].commands[alternative].clone();
+        self.outputs.push(Output { part, command, capture: Capture::new(text) });
+    }
+
+    pub(super) fn note_answer(&mut self, now: Instant) {
+        let platform = self.plan.platform.clone();
+        self.dialogue.answered(now - self.started, &platform, self.terminal.text());
+    }
+
+    pub(super) fn prompts(&self) -> String {
+        let patterns = self.plan.platform.modes.iter().map(|mode| format!("/{}/", mode.prompt));
+        patterns.collect::<Vec<_>>().join(" or ")
+    }
+
+    /// The end of what came, passed through the secret finder.
+    pub(super) fn quote_tail(&self) -> String {
+        let text = self.terminal.text();
+        let redacted = self.plan.platform.redact(&text[text.len().saturating_sub(TAIL_CONTEXT)..]);
+        let redacted = redacted.trim();
+        if redacted.is_empty() {
+            return "nothing had come".to_owned();
+        }
+        let skipped = redacted.chars().count().saturating_sub(TAIL);
+        let tail: String = redacted.chars().skip(skipped).collect();
+        format!("the last that came: {tail:?}")
+    }
+}

@@ -1,0 +1,210 @@
+//! What the machine does when the end of the stream looks like something it knows.
+
+use super::{MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
+use crate::platform::{Enable, Mode};
+use netraven_model::ErrorCode;
+use std::time::Instant;
+
+/// A longer line is no prompt.
+const MAX_PROMPT: usize = 256;
+
+impl Machine {
+    pub(super) fn look(&mut self, now: Instant) {
+        let line = self.terminal.last_line();
+        if line.is_empty() || line.len() > MAX_PROMPT {
+            return self.went_on();
+        }
+        match self.state {
+            State::Login { .. } => self.look_login(now),
+            State::Enable { password_sent } => self.look_enable(password_sent, now),
+            State::Prepare { step } => self.look_prepare(step, now),
+            State::Collect { .. } => self.look_collect(now),
+            State::Logout | State::Done => {}
+        }
+    }
+
+    /// More came behind what looked like a prompt: it was none.
+    fn went_on(&mut self) {
+        match &mut self.state {
+            State::Login { prompt_seen } => *prompt_seen = false,
+            State::Collect { suspect, .. } => *suspect = false,
+            _ => {}
+        }
+    }
+
+    fn look_login(&mut self, now: Instant) {
+        if self.find_prompt().is_some() {
+            self.state = State::Login { prompt_seen: true };
+            if self.plan.platform.login_quiet.is_zero() {
+                self.logged_in(now);
+            }
+            return;
+        }
+        self.went_on();
+        let platform = self.plan.platform.clone();
+        let line = self.terminal.last_line();
+        let Some(dialog) = platform.dialogs.iter().find(|dialog| dialog.expect.is_match(line)) else {
+            return;
+        };
+        self.dialogs += 1;
+        if self.dialogs > MAX_DIALOGS {
+            let message =
+                format!("the device asked more than {MAX_DIALOGS} questions; {}", self.quote_tail());
+            return self.fail(ErrorCode::PromptNotFound, message, now);
+        }
+        self.note_answer(now);
+        self.send(dialog.send.clone(), now);
+    }
+
+    /// The first prompt is there: what its `host` group reads must stay.
+    pub(super) fn logged_in(&mut self, now: Instant) {
+        let Some((mode, host)) = self.find_prompt() else { return };
+        self.host = host;
+        self.login_time = Some(now - self.started);
+        self.note_answer(now);
+        match &self.plan.platform.enable {
+            Some(enable) if enable.from == mode => {
+                let command = enable.command.clone();
+                self.state = State::Enable { password_sent: false };
+                self.send_command(&command, now);
+            }
+            _ => self.prepare(0, now),
+        }
+    }
+
+    fn look_enable(&mut self, password_sent: bool, now: Instant) {
+        let platform = self.plan.platform.clone();
+        let Some(Enable { to, password_prompt, .. }) = &platform.enable else { return };
+        let mode = self.find_prompt().map(|(mode, _)| mode);
+        if mode == Some(*to) {
+            self.note_answer(now);
+            self.prepare(0, now);
+        } else if let Some(mode) = mode {
+            let found = &platform.modes[mode].name;
+            let message = format!("the prompt stayed in mode '{found}'; {}", self.quote_tail());
+            self.fail(ErrorCode::EnableFailed, message, now);
+        } else if password_prompt.is_match(self.terminal.last_line()) {
+            self.answer_enable(password_sent, now);
+        }
+    }
+
+    /// The password goes out once, and only as the answer to this very question.
+    fn answer_enable(&mut self, password_sent: bool, now: Instant) {
+        if password_sent {
+            let message = "the device did not accept the enable secret and asked again".to_owned();
+            return self.fail(ErrorCode::EnableFailed, message, now);
+        }
+        let secret = self.plan.enable.as_ref().or(self.plan.password.as_ref());
+        let Some(secret) = secret else {
+            let message = "the device asks for a password and the credential has none".to_owned();
+            return self.fail(ErrorCode::EnableFailed, message, now);
+        };
+        let mut bytes = secret.expose_bytes().to_vec();
+        bytes.push(b'\n');
+        self.note_answer(now);
+        self.dialogue.sent(now - self.started, "[enable secret]");
+        self.outgoing.push_back(bytes);
+        self.state = State::Enable { password_sent: true };
+    }
+
+    fn look_prepare(&mut self, step: usize, now: Instant) {
+        if self.answer_pager(now) || self.find_prompt().is_none() {
+            return;
+        }
+        // A terminal that cannot be set up is no failure: the pager is answered instead.
+        self.note_answer(now);
+        self.prepare(step + 1, now);
+    }
+
+    fn prepare(&mut self, step: usize, now: Instant) {
+        match self.plan.platform.prepare.get(step).cloned() {
+            Some(command) => {
+                self.state = State::Prepare { step };
+                self.send_command(&command, now);
+            }
+            None => self.collect(0, 0, now),
+        }
+    }
+
+    /// Asks for a part, or logs out behind the last one.
+    fn collect(&mut self, part: usize, alternative: usize, now: Instant) {
+        let command =
+            self.plan.platform.parts.get(part).and_then(|part| part.commands.get(alternative)).cloned();
+        match command {
+            Some(command) => {
+                self.state = State::Collect { part, alternative, suspects: 0, suspect: false };
+                self.send_command(&command, now);
+            }
+            None => {
+                self.state = State::Logout;
+                let command = self.plan.platform.logout.clone();
+                self.send_command(&command, now);
+            }
+        }
+    }
+
+    fn look_collect(&mut self, now: Instant) {
+        if self.answer_pager(now) {
+            return;
+        }
+        let State::Collect { part, alternative, suspects, .. } = self.state else { return };
+        if self.find_prompt().is_none() {
+            return self.went_on();
+        }
+        let platform = self.plan.platform.clone();
+        let wanted = &platform.parts[part];
+        if self.is_rejected() {
+            self.record(false, now);
+            if alternative + 1 < wanted.commands.len() {
+                self.note_answer(now);
+                self.collect(part, alternative + 1, now);
+            } else if wanted.optional {
+                self.note_answer(now);
+                self.collect(part + 1, 0, now);
+            } else {
+                let message =
+                    format!("the device rejected `{}`; {}", wanted.commands[alternative], self.quote_tail());
+                self.fail(ErrorCode::CommandRejected, message, now);
+            }
+        } else if let Err(missing) = wanted.check_complete(self.answer()) {
+            // It may be a line of the configuration that reads like the prompt: see whether more comes.
+            self.state = State::Collect { part, alternative, suspects: suspects + 1, suspect: true };
+            if suspects >= MAX_SUSPECTS {
+                let message = format!("the prompt came {suspects} times before the end: {missing}");
+                self.fail(ErrorCode::Truncated, message, now);
+            }
+        } else {
+            self.record(true, now);
+            self.keep_answer(part, alternative, now);
+            self.collect(part + 1, 0, now);
+        }
+    }
+
+    /// Answers a pager at the end of the stream and removes its text.
+    fn answer_pager(&mut self, now: Instant) -> bool {
+        let platform = self.plan.platform.clone();
+        let Some(pager) = &platform.pager else { return false };
+        let asked = pager.expect.is_match(self.terminal.last_line());
+        if asked {
+            self.terminal.erase_last_line();
+            self.outgoing.push_back(pager.send.clone().into_bytes());
+            self.heard = now;
+        }
+        asked
+    }
+
+    /// The mode whose prompt stands at the end, and what its `host` group reads.
+    fn find_prompt(&self) -> Option<(usize, Option<Vec<u8>>)> {
+        let line = self.terminal.last_line();
+        self.plan.platform.modes.iter().enumerate().find_map(|(index, mode)| {
+            let host = read_prompt(mode, line)?;
+            let known = self.host.is_none() || self.host == host;
+            known.then_some((index, host))
+        })
+    }
+}
+
+fn read_prompt(mode: &Mode, line: &[u8]) -> Option<Option<Vec<u8>>> {
+    let groups = mode.prompt.captures(line)?;
+    Some(groups.name("host").map(|host| host.as_bytes().to_vec()))
+}

@@ -1,0 +1,309 @@
+//! One session as a state machine without IO.
+//!
+//! ```text
+//! Login ──prompt──▶ (Enable ──password──▶) Prepare ──each command──▶ Collect ──each part──▶ Logout ──▶ Done
+//!   any state ──deadline, close, flood──▶ Done with a failure
+//! ```
+//!
+//! The driver feeds it what came and the time, sends what it is told to send and wakes it at the
+//! time it names. Only the end of the stream is looked at for a prompt, once per piece that came,
+//! so that an output of any size costs linear time.
+
+mod answer;
+mod look;
+
+use crate::Platform;
+use crate::dialogue::Dialogue;
+use crate::terminal::Terminal;
+use netraven_model::{Capture, ErrorCode, Failure, Phase, Secret};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a session is to do.
+#[derive(Debug)]
+pub struct Plan {
+    /// How to talk to the device.
+    pub platform: Arc<Platform>,
+    /// The login's password: the answer to `enable` where there is no secret of its own.
+    pub password: Option<Secret>,
+    /// The enable secret.
+    pub enable: Option<Secret>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of one session.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest silence before the first prompt.
+    pub login: Duration,
+    /// The longest silence while a command is answered.
+    pub silence: Duration,
+    /// The whole session, from the first byte of ours to the last.
+    pub session: Duration,
+    /// How long the device may take to close after the logout command.
+    pub logout: Duration,
+    /// The largest answer to one command in bytes.
+    pub max_output: usize,
+}
+
+/// What the driver has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send these bytes, then ask again.
+    Send(Vec<u8>),
+    /// Wait for bytes, at most until then.
+    Wait(Instant),
+    /// Take the report.
+    Finished,
+}
+
+/// One part of the backup as it came.
+#[derive(Debug)]
+pub struct Output {
+    /// Index into the platform's parts.
+    pub part: usize,
+    /// The command that brought it.
+    pub command: String,
+    /// The answer, without echo and prompt.
+    pub capture: Capture,
+}
+
+/// One command of the session, for the job log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// The command as sent.
+    pub command: String,
+    /// Size of the answer in bytes.
+    pub bytes: usize,
+    /// Until the prompt came back.
+    pub duration: Duration,
+    /// Whether the device carried it out.
+    pub accepted: bool,
+}
+
+/// What became of a session.
+#[derive(Debug)]
+pub struct Report {
+    /// The parts in the platform's order, or why there are none.
+    pub result: Result<Vec<Output>, Failure>,
+    /// Every command of the backup.
+    pub commands: Vec<CommandRecord>,
+    /// The readable record, redacted.
+    pub dialogue: String,
+    /// What the prompt's `host` group read.
+    pub host: Option<String>,
+    /// From the start to the first prompt.
+    pub login_time: Option<Duration>,
+}
+
+/// A prompt that came before the end of the answer may stand inside the text: the device gets this
+/// long to go on before the answer counts as truncated.
+const SETTLE: Duration = Duration::from_secs(3);
+/// More answers to login questions than any honest device asks for.
+const MAX_DIALOGS: u32 = 8;
+/// More prompts inside one answer than any honest configuration has.
+const MAX_SUSPECTS: u32 = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Login { prompt_seen: bool },
+    Enable { password_sent: bool },
+    Prepare { step: usize },
+    Collect { part: usize, alternative: usize, suspects: u32, suspect: bool },
+    Logout,
+    Done,
+}
+
+/// The session machine; see the module's documentation.
+#[derive(Debug)]
+pub struct Machine {
+    plan: Plan,
+    state: State,
+    terminal: Terminal,
+    outgoing: VecDeque<Vec<u8>>,
+    started: Instant,
+    /// When something last came or was asked for: silence is counted from here.
+    heard: Instant,
+    command_sent: Instant,
+    host: Option<Vec<u8>>,
+    login_time: Option<Duration>,
+    dialogs: u32,
+    outputs: Vec<Output>,
+    commands: Vec<CommandRecord>,
+    dialogue: Dialogue,
+    failure: Option<Failure>,
+}
+
+impl Machine {
+    /// A session whose shell has just been opened.
+    pub fn new(plan: Plan, now: Instant) -> Self {
+        Self {
+            plan,
+            state: State::Login { prompt_seen: false },
+            terminal: Terminal::default(),
+            outgoing: VecDeque::new(),
+            started: now,
+            heard: now,
+            command_sent: now,
+            host: None,
+            login_time: None,
+            dialogs: 0,
+            outputs: Vec::new(),
+            commands: Vec::new(),
+            dialogue: Dialogue::default(),
+            failure: None,
+        }
+    }
+
+    /// The device sent something.
+    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+        if self.state == State::Done {
+            return;
+        }
+        self.heard = now;
+        let limit = self.plan.limits.max_output;
+        if self.terminal.text().len() + bytes.len() > limit {
+            let message = format!("an answer of at most {limit} bytes was expected, more came");
+            return self.fail(ErrorCode::OutputTooLarge, message, now);
+        }
+        self.terminal.feed(bytes);
+        self.look(now);
+    }
+
+    /// The device closed the session.
+    pub fn closed(&mut self, now: Instant) {
+        match self.state {
+            State::Done => {}
+            State::Logout => self.state = State::Done,
+            _ => {
+                let message = format!("the device closed the session; {}", self.quote_tail());
+                self.fail(ErrorCode::Disconnected, message, now);
+            }
+        }
+    }
+
+    /// What to do now. Call it again after each `Send`, after each piece that came and at the named time.
+    pub fn next(&mut self, now: Instant) -> Next {
+        loop {
+            if let Some(bytes) = self.outgoing.pop_front() {
+                return Next::Send(bytes);
+            }
+            if self.state == State::Done {
+                return Next::Finished;
+            }
+            let deadline = self.deadline();
+            if now < deadline {
+                return Next::Wait(deadline);
+            }
+            self.expired(now);
+        }
+    }
+
+    /// Where the session stands, for failures of the transport beneath.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Login { .. } => Phase::Login,
+            State::Enable { .. } => Phase::Enable,
+            State::Prepare { .. } => Phase::Prepare,
+            State::Collect { .. } => Phase::Collect,
+            State::Logout | State::Done => Phase::Logout,
+        }
+    }
+
+    /// The transport failed beneath the session.
+    pub fn broken(&mut self, failure: Failure, now: Instant) {
+        match self.state {
+            State::Logout | State::Done => self.state = State::Done,
+            _ => self.fail(failure.code, failure.message, now),
+        }
+    }
+
+    /// What became of it; everything collected is lost unless the session finished.
+    pub fn report(mut self) -> Report {
+        if self.state != State::Done {
+            let now = self.heard;
+            self.fail(ErrorCode::Cancelled, "the session was given up before its end".to_owned(), now);
+        }
+        Report {
+            result: match self.failure {
+                Some(failure) => Err(failure),
+                None => Ok(self.outputs),
+            },
+            commands: self.commands,
+            dialogue: self.dialogue.into_text(),
+            host: self.host.map(|host| String::from_utf8_lossy(&host).into_owned()),
+            login_time: self.login_time,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let limits = &self.plan.limits;
+        let silence = match self.state {
+            State::Login { prompt_seen: true } => self.plan.platform.login_quiet,
+            State::Login { .. } => limits.login,
+            State::Collect { suspect: true, .. } => SETTLE,
+            State::Collect { part, .. } => {
+                self.plan.platform.parts.get(part).and_then(|part| part.timeout).unwrap_or(limits.silence)
+            }
+            State::Logout => limits.logout,
+            State::Enable { .. } | State::Prepare { .. } | State::Done => limits.silence,
+        };
+        (self.heard + silence).min(self.started + limits.session)
+    }
+
+    fn expired(&mut self, now: Instant) {
+        let limits = self.plan.limits;
+        if self.state == State::Logout {
+            self.state = State::Done;
+        } else if now >= self.started + limits.session {
+            let message =
+                format!("the session was expected to end within {:?}; {}", limits.session, self.quote_tail());
+            self.fail(ErrorCode::Timeout, message, now);
+        } else {
+            self.silent(now);
+        }
+    }
+
+    /// Nothing came for as long as the state allows.
+    fn silent(&mut self, now: Instant) {
+        let waited = now.saturating_duration_since(self.heard);
+        match self.state {
+            State::Login { prompt_seen: true } => self.logged_in(now),
+            State::Login { .. } if self.terminal.text().is_empty() => {
+                let message = format!("a prompt was expected, nothing came for {waited:.1?}");
+                self.fail(ErrorCode::Timeout, message, now);
+            }
+            State::Login { .. } => {
+                let message = format!("expected a prompt {}; {}", self.prompts(), self.quote_tail());
+                self.fail(ErrorCode::PromptNotFound, message, now);
+            }
+            State::Collect { part, suspect: true, .. } => {
+                let missing =
+                    self.plan.platform.parts[part].check_complete(self.answer()).err().unwrap_or_default();
+                let message = format!("the prompt came back too early: {missing}; {}", self.quote_tail());
+                self.fail(ErrorCode::Truncated, message, now);
+            }
+            _ => {
+                let message = format!(
+                    "nothing came for {waited:.1?} after `{}`, a prompt {} was expected; {}",
+                    self.last_command(),
+                    self.prompts(),
+                    self.quote_tail()
+                );
+                self.fail(ErrorCode::Timeout, message, now);
+            }
+        }
+    }
+
+    fn fail(&mut self, code: ErrorCode, message: String, now: Instant) {
+        let failure = Failure::new(code, self.phase(), message);
+        self.dialogue.note(now - self.started, &failure.to_string());
+        self.failure = Some(failure);
+        self.state = State::Done;
+        self.outgoing.clear();
+        self.outputs.clear();
+        self.terminal.clear();
+    }
+}

@@ -1,0 +1,159 @@
+use crate::finder::Finder;
+use netraven_model::{Facts, Hash256, PartKind, Span};
+use regex::bytes::Regex;
+use std::time::Duration;
+
+/// One device family, ready to use: all patterns compiled, all references resolved.
+#[derive(Debug)]
+pub struct Platform {
+    /// Name, as in `device_type`.
+    pub name: String,
+    /// What people call the family.
+    pub title: String,
+    /// Other names under which it is found.
+    pub aliases: Vec<String>,
+    /// The documents the facts come from.
+    pub sources: Vec<String>,
+    /// TCP port where a device names none.
+    pub port: u16,
+    /// What starts a comment line in the configuration language.
+    pub comment: String,
+    /// What a backup brings, in order.
+    pub parts: Vec<Part>,
+    /// SHA-256 of the definition's text: which rules made a version.
+    pub digest: Hash256,
+    /// Where the definition came from: a file, or `shipped`.
+    pub origin: String,
+    pub(crate) modes: Vec<Mode>,
+    pub(crate) login_quiet: Duration,
+    pub(crate) dialogs: Vec<Dialog>,
+    pub(crate) enable: Option<Enable>,
+    pub(crate) prepare: Vec<String>,
+    pub(crate) pager: Option<Dialog>,
+    pub(crate) rejected: Vec<Regex>,
+    pub(crate) prompt_prefix: Option<Regex>,
+    pub(crate) logout: String,
+    pub(crate) finder: Finder,
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// One piece of what a backup brings.
+#[derive(Debug)]
+pub struct Part {
+    /// Name, e.g. `running-config`.
+    pub name: String,
+    /// The command, and those to try where the device does not know it.
+    pub commands: Vec<String>,
+    /// Configuration, state or archive.
+    pub kind: PartKind,
+    /// Whether a refusal of the command is fine.
+    pub optional: bool,
+    pub(crate) end: Option<Regex>,
+    pub(crate) balanced_braces: bool,
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mode {
+    pub name: String,
+    pub prompt: Regex,
+}
+
+/// A question of the device and its fixed answer.
+#[derive(Debug)]
+pub(crate) struct Dialog {
+    pub expect: Regex,
+    pub send: String,
+}
+
+/// Modes are indices into `Platform::modes`.
+#[derive(Debug)]
+pub(crate) struct Enable {
+    pub from: usize,
+    pub to: usize,
+    pub command: String,
+    pub password_prompt: Regex,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fact {
+    pub slot: fn(&mut Facts) -> &mut Option<String>,
+    pub part: usize,
+    pub pattern: Regex,
+}
+
+/// A fact longer than this is a mistaken match, not a fact.
+const MAX_FACT: usize = 200;
+
+impl Platform {
+    /// Where secrets stand in a text; sorted and disjoint.
+    pub fn find_secrets(&self, text: &[u8]) -> Vec<Span> {
+        self.finder.secrets(text)
+    }
+
+    /// What in a text changes without meaning; sorted and disjoint.
+    pub fn find_volatile(&self, text: &[u8]) -> Vec<Span> {
+        self.finder.volatile(text)
+    }
+
+    /// The text with secrets and suspicious lines gone: for logs and messages, never for storage.
+    pub fn redact(&self, text: &[u8]) -> String {
+        self.finder.redact(text)
+    }
+
+    /// What the texts tell about the device; `texts` are pairs of an index into `parts` and its text.
+    pub fn find_facts(&self, texts: &[(usize, &[u8])]) -> Facts {
+        let mut facts = Facts::default();
+        for rule in &self.facts {
+            let slot = (rule.slot)(&mut facts);
+            let text = texts.iter().find(|(part, _)| *part == rule.part);
+            let (None, Some((_, text))) = (&slot, text) else { continue };
+            let found = rule.pattern.captures(text).and_then(|groups| groups.get(1));
+            *slot = found
+                .map(|group| String::from_utf8_lossy(group.as_bytes()).trim().to_owned())
+                .filter(|fact| !fact.is_empty() && fact.len() <= MAX_FACT);
+        }
+        facts
+    }
+}
+
+impl Part {
+    /// Whether an answer shows the platform's own end; otherwise what was expected.
+    pub(crate) fn check_complete(&self, answer: &[u8]) -> Result<(), String> {
+        if let Some(end) = &self.end {
+            let last = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+            if !end.is_match(last) {
+                return Err(format!("the last line was expected to match /{end}/"));
+            }
+        }
+        if self.balanced_braces {
+            let (opened, closed) = braces(answer);
+            if opened != closed {
+                return Err(format!("{opened} blocks were opened with '{{' and {closed} closed"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn braces(text: &[u8]) -> (usize, usize) {
+    text.split(|byte| *byte == b'\n').fold((0, 0), |(opened, closed), line| {
+        let line = line.trim_ascii();
+        let opens = line.ends_with(b"{") && !line.starts_with(b"#");
+        // A closing brace may be followed by a comment: `} ## SECRET-DATA`.
+        let closes = line == b"}" || line.starts_with(b"} #");
+        (opened + usize::from(opens), closed + usize::from(closes))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_counted_by_lines_and_not_inside_values() {
+        assert_eq!(braces(b"a {\n  b \"x{y\";\n  c {\n  }\n}\n"), (2, 2));
+        assert_eq!(braces(b"a {\n  b {\n"), (2, 0));
+        assert_eq!(braces(b"# comment {\na {\n} ## SECRET-DATA\n"), (1, 1));
+    }
+}

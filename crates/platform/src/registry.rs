@@ -1,0 +1,145 @@
+//! All definitions: those shipped in the binary, overridden by a folder of the user's own.
+
+use crate::Platform;
+use crate::compile::compile;
+use crate::definition::Definition;
+use netraven_model::Hash256;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A definition has a few KB; a file beyond this is no definition.
+const MAX_FILE: u64 = 1 << 20;
+
+macro_rules! shipped {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../platforms/", $name, "/platform.yaml")))),+]
+    };
+}
+
+const SHIPPED: &[(&str, &str)] = shipped!["arista_eos", "cisco_ios", "frr", "juniper_junos", "linux"];
+
+/// Why definitions cannot be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The file's content is wrong.
+    #[error("{file}:{line}: {problem}")]
+    Definition {
+        /// The file.
+        file: String,
+        /// Line, from 1; 0 where the file as a whole is meant.
+        line: u64,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A file or folder cannot be read.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// The definitions in use, by name.
+#[derive(Debug, Default)]
+pub struct Platforms {
+    by_name: BTreeMap<String, Arc<Platform>>,
+    aliases: BTreeMap<String, String>,
+}
+
+impl Platforms {
+    /// The definitions shipped with this release.
+    pub fn shipped() -> Result<Self, LoadError> {
+        let mut platforms = Self::default();
+        for (name, text) in SHIPPED {
+            let file = format!("platforms/{name}/platform.yaml");
+            platforms.add(parse(&file, text, "shipped")?, &file)?;
+        }
+        Ok(platforms)
+    }
+
+    /// The shipped definitions, overridden and extended by `<dir>/<name>/platform.yaml` or `<dir>/<name>.yaml`.
+    pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
+        let mut platforms = Self::shipped()?;
+        for path in dir.map(definitions).transpose()?.unwrap_or_default() {
+            let text = read(&path)?;
+            let file = path.display().to_string();
+            platforms.add(parse(&file, &text, &file)?, &file)?;
+        }
+        Ok(platforms)
+    }
+
+    /// A platform by its name or one of its aliases.
+    pub fn get(&self, name: &str) -> Option<Arc<Platform>> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        self.by_name.get(name).cloned()
+    }
+
+    /// All platforms, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Platform>> {
+        self.by_name.values()
+    }
+
+    /// All names, ordered.
+    pub fn names(&self) -> Vec<&str> {
+        self.by_name.keys().map(String::as_str).collect()
+    }
+
+    /// The later one of two definitions with the same name wins; an alias may not point at two platforms.
+    fn add(&mut self, platform: Platform, file: &str) -> Result<(), LoadError> {
+        self.aliases.retain(|_, name| *name != platform.name);
+        for alias in &platform.aliases {
+            let taken = self.aliases.get(alias).filter(|name| **name != platform.name);
+            if let Some(other) = taken.or_else(|| self.by_name.get_key_value(alias).map(|(name, _)| name)) {
+                let problem = format!("alias '{alias}' already belongs to '{other}'");
+                return Err(LoadError::Definition { file: file.to_owned(), line: 0, problem });
+            }
+        }
+        let aliases = platform.aliases.iter().filter(|alias| **alias != platform.name);
+        self.aliases.extend(aliases.map(|alias| (alias.clone(), platform.name.clone())));
+        self.by_name.insert(platform.name.clone(), Arc::new(platform));
+        Ok(())
+    }
+}
+
+fn parse(file: &str, text: &str, origin: &str) -> Result<Platform, LoadError> {
+    let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
+        file: file.to_owned(),
+        line: error.location().map_or(0, |location| location.line()),
+        problem: error.to_string(),
+    })?;
+    let digest = Hash256::sha256(text.as_bytes());
+    compile(definition, digest, origin.to_owned()).map_err(|(line, problem)| LoadError::Definition {
+        file: file.to_owned(),
+        line,
+        problem,
+    })
+}
+
+fn definitions(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let failed = |error: std::io::Error| LoadError::File { path: dir.to_owned(), reason: error.to_string() };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let inside = path.join("platform.yaml");
+        if inside.is_file() {
+            found.push(inside);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let failed = |reason: String| LoadError::File { path: path.to_owned(), reason };
+    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+    if size > MAX_FILE {
+        return Err(failed(format!("{size} bytes, a definition has at most {MAX_FILE}")));
+    }
+    std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))
+}

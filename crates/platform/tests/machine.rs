@@ -1,0 +1,273 @@
+//! The session machine against a scripted peer, with time made by hand.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use netraven_model::{ErrorCode, Phase};
+use netraven_platform::{Limits, Machine, Next, Plan, Platforms, Report};
+use std::time::{Duration, Instant};
+
+const LIMITS: Limits = Limits {
+    login: Duration::from_secs(30),
+    silence: Duration::from_secs(60),
+    session: Duration::from_secs(300),
+    logout: Duration::from_secs(2),
+    max_output: 10_000,
+};
+
+const CONFIG: &str = "Building configuration...\n\nversion 15.2\nhostname SW1\nend\n";
+
+struct Script {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Script {
+    fn new(platform: &str) -> Self {
+        let now = Instant::now();
+        let plan = Plan {
+            platform: Platforms::shipped().unwrap().get(platform).unwrap(),
+            password: Some("canary-login".into()),
+            enable: Some("canary-enable".into()),
+            limits: LIMITS,
+        };
+        Self { machine: Machine::new(plan, now), now }
+    }
+
+    fn receive(&mut self, text: &str) -> &mut Self {
+        self.machine.receive(text.replace('\n', "\r\n").as_bytes(), self.now);
+        self
+    }
+
+    fn expect_send(&mut self, text: &str) -> &mut Self {
+        match self.machine.next(self.now) {
+            Next::Send(bytes) => assert_eq!(String::from_utf8_lossy(&bytes), text),
+            other => panic!("expected to send {text:?}, got {other:?}"),
+        }
+        self
+    }
+
+    /// The command goes out, its echo and its answer come back.
+    fn answer(&mut self, command: &str, answer: &str, prompt: &str) -> &mut Self {
+        self.expect_send(&format!("{command}\n")).receive(&format!("{command}\n{answer}{prompt}"))
+    }
+
+    fn expect_wait(&mut self, seconds: u64) -> &mut Self {
+        assert_eq!(self.machine.next(self.now), Next::Wait(self.now + Duration::from_secs(seconds)));
+        self
+    }
+
+    fn silence(&mut self, seconds: u64) -> &mut Self {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
+    fn prepared(prompt: &str) -> Self {
+        let mut script = Self::new("cisco_ios");
+        script.receive(&format!("\nWelcome\n\n{prompt}"));
+        script.answer("terminal length 0", "", prompt).answer("terminal width 0", "", prompt);
+        script.answer("show version", "Cisco IOS Software, Version 15.2(4)E\n", prompt);
+        script.answer("show inventory", "% Invalid input detected\n", prompt);
+        script
+    }
+
+    fn finish(mut self) -> Report {
+        assert_eq!(self.machine.next(self.now), Next::Finished);
+        self.machine.report()
+    }
+
+    fn failure(self) -> (ErrorCode, Phase, String) {
+        let failure = self.finish().result.unwrap_err();
+        (failure.code, failure.phase, failure.message)
+    }
+}
+
+#[test]
+fn a_backup_runs_from_the_first_prompt_to_the_logout() {
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", CONFIG, "SW1#").expect_send("exit\n");
+    script.machine.closed(script.now);
+    let report = script.finish();
+    let outputs = report.result.unwrap();
+    assert_eq!(outputs.len(), 2, "the optional command was refused");
+    assert_eq!(outputs[1].command, "show running-config");
+    assert_eq!(outputs[1].capture.expose_bytes(), CONFIG.as_bytes());
+    assert_eq!(report.host.as_deref(), Some("SW1"));
+    let accepted: Vec<_> = report.commands.iter().map(|c| (c.command.as_str(), c.accepted)).collect();
+    assert_eq!(accepted, [("show version", true), ("show inventory", false), ("show running-config", true)]);
+    assert!(!report.dialogue.contains("hostname SW1"), "{}", report.dialogue);
+    assert!(report.dialogue.contains("show running-config") && report.dialogue.contains("Welcome"));
+}
+
+#[test]
+fn the_session_counts_when_the_device_never_closes() {
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", CONFIG, "SW1#").expect_send("exit\n").expect_wait(2).silence(2);
+    assert_eq!(script.finish().result.unwrap().len(), 2);
+}
+
+#[test]
+fn enable_sends_its_secret_once_and_only_to_its_own_question() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("Password: \nSW1>").expect_send("enable\n").receive("enable\nPassword: ");
+    script.expect_send("canary-enable\n").receive("\nSW1#").expect_send("terminal length 0\n");
+    let report = script.machine.report();
+    assert!(!report.dialogue.contains("canary"), "{}", report.dialogue);
+}
+
+#[test]
+fn a_wrong_enable_secret_is_not_sent_twice() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1>").expect_send("enable\n").receive("enable\nPassword: ");
+    script.expect_send("canary-enable\n").receive("\nPassword: ");
+    let (code, phase, message) = script.failure();
+    assert_eq!((code, phase), (ErrorCode::EnableFailed, Phase::Enable));
+    assert!(!message.contains("canary"));
+}
+
+#[test]
+fn staying_in_user_mode_is_a_failed_enable() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1>").expect_send("enable\n").receive("enable\n% Error in authentication.\n\nSW1>");
+    let (code, _, message) = script.failure();
+    assert_eq!(code, ErrorCode::EnableFailed);
+    assert!(message.contains("mode 'user'") && message.contains("Error in authentication"), "{message}");
+}
+
+#[test]
+fn a_pager_that_cannot_be_switched_off_is_answered_and_leaves_no_trace() {
+    let mut script = Script::prepared("SW1#");
+    script.expect_send("show running-config\n").receive("show running-config\nversion 15.2\n --More-- ");
+    script.expect_send(" ");
+    script.machine.receive(b"\x08\x08\x08\x08\x08\x08\x08\x08\x08\x08          \x08\x08\x08\x08\x08\x08\x08\x08\x08\x08 ip x\r\nend\r\nSW1#", script.now);
+    script.expect_send("exit\n");
+    script.machine.closed(script.now);
+    assert_eq!(script.finish().result.unwrap()[1].capture.expose_bytes(), b"version 15.2\n ip x\nend\n");
+}
+
+#[test]
+fn a_line_of_the_configuration_that_reads_like_the_prompt_does_not_end_it() {
+    let mut script = Script::prepared("SW1#");
+    script
+        .expect_send("show running-config\n")
+        .receive("show running-config\nversion 15.2\nbanner motd ^\nSW1#");
+    script.expect_wait(3).silence(2).receive(" beware\n^\nend\nSW1#").expect_send("exit\n");
+    script.machine.closed(script.now);
+    let config = script.finish().result.unwrap().remove(1);
+    assert_eq!(config.capture.expose_bytes(), b"version 15.2\nbanner motd ^\nSW1# beware\n^\nend\n");
+}
+
+#[test]
+fn a_configuration_without_its_end_is_truncated_and_nothing_is_kept() {
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", "version 15.2\nhostname SW1\n", "SW1#").expect_wait(3).silence(3);
+    let (code, phase, message) = script.failure();
+    assert_eq!((code, phase), (ErrorCode::Truncated, Phase::Collect));
+    assert!(message.contains("last line was expected to match"), "{message}");
+}
+
+#[test]
+fn a_junos_configuration_with_an_open_block_is_truncated() {
+    let mut script = Script::new("juniper_junos");
+    script.receive("\n{master:0}\nops@mx1> ");
+    for command in ["set cli screen-length 0", "set cli screen-width 0", "set cli complete-on-space off"] {
+        script.answer(command, "ok\n\n{master:0}\n", "ops@mx1> ");
+    }
+    script.answer("show version", "Hostname: mx1\nModel: mx240\n\n{master:0}\n", "ops@mx1> ");
+    script.answer("show chassis hardware", "Chassis\n\n{master:0}\n", "ops@mx1> ");
+    script
+        .answer("show configuration", "system {\n    host-name mx1;\n\n{master:0}\n", "ops@mx1> ")
+        .silence(3);
+    let (code, _, message) = script.failure();
+    assert_eq!(code, ErrorCode::Truncated);
+    assert!(message.contains("1 blocks were opened with '{' and 0 closed"), "{message}");
+}
+
+#[test]
+fn the_line_above_a_junos_prompt_is_no_part_of_the_answer() {
+    let mut script = Script::new("juniper_junos");
+    script.receive("ops@mx1> ");
+    for command in ["set cli screen-length 0", "set cli screen-width 0", "set cli complete-on-space off"] {
+        script.answer(command, "\n{master:0}\n", "ops@mx1> ");
+    }
+    script.answer("show version", "Hostname: mx1\n\n{master:0}\n", "ops@mx1> ");
+    script.answer("show chassis hardware", "error: permission denied: chassis\n", "ops@mx1> ");
+    script.answer("show configuration", "system {\n}\n\n{master:0}\n", "ops@mx1> ").expect_send("exit\n");
+    script.machine.closed(script.now);
+    let outputs = script.finish().result.unwrap();
+    assert_eq!(outputs[0].capture.expose_bytes(), b"Hostname: mx1\n");
+    assert_eq!(outputs[1].capture.expose_bytes(), b"system {\n}\n");
+}
+
+#[test]
+fn silence_is_a_timeout_that_says_what_was_expected_and_what_came() {
+    let mut script = Script::prepared("SW1#");
+    script
+        .expect_send("show running-config\n")
+        .receive("show running-config\nenable secret 5 $1$abc$canary\n")
+        .expect_wait(60);
+    script.silence(60);
+    let (code, phase, message) = script.failure();
+    assert_eq!((code, phase), (ErrorCode::Timeout, Phase::Collect));
+    assert!(message.contains("`show running-config`") && message.contains("expected"), "{message}");
+    assert!(!message.contains("canary"), "{message}");
+}
+
+#[test]
+fn a_device_that_drips_forever_is_stopped_by_the_session_deadline() {
+    let mut script = Script::prepared("SW1#");
+    script.expect_send("show running-config\n");
+    for _ in 0..30 {
+        script.receive("x").silence(10);
+    }
+    let (code, _, message) = script.failure();
+    assert_eq!(code, ErrorCode::Timeout);
+    assert!(message.contains("300s"), "{message}");
+}
+
+#[test]
+fn nothing_at_login_is_a_timeout_and_a_strange_prompt_is_quoted() {
+    let mut script = Script::new("cisco_ios");
+    script.expect_wait(30).silence(30);
+    assert_eq!(script.failure().0, ErrorCode::Timeout);
+
+    let mut script = Script::new("cisco_ios");
+    script.receive("Welcome\nmenu choice: ").silence(30);
+    let (code, _, message) = script.failure();
+    assert_eq!(code, ErrorCode::PromptNotFound);
+    assert!(message.contains("menu choice:") && message.contains("#\\s*$"), "{message}");
+}
+
+#[test]
+fn a_close_in_the_middle_and_a_flood_are_failures() {
+    let mut script = Script::prepared("SW1#");
+    script.expect_send("show running-config\n").receive("show running-config\nversion 15.2\n");
+    script.machine.closed(script.now);
+    assert_eq!(script.failure().0, ErrorCode::Disconnected);
+
+    let mut script = Script::prepared("SW1#");
+    script.expect_send("show running-config\n").receive(&"x".repeat(10_001));
+    assert_eq!(script.failure().0, ErrorCode::OutputTooLarge);
+}
+
+#[test]
+fn a_rejected_required_command_fails_with_the_devices_words() {
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", "       ^\n% Invalid input detected at '^' marker.\n\n", "SW1#");
+    let (code, _, message) = script.failure();
+    assert_eq!(code, ErrorCode::CommandRejected);
+    assert!(message.contains("Invalid input detected"), "{message}");
+}
+
+#[test]
+fn a_message_of_the_day_is_no_prompt_when_more_follows() {
+    let mut script = Script::new("linux");
+    script.receive("user@elsewhere:~$ ").receive("is how to log in\nops@web1:~$ ");
+    assert!(matches!(script.machine.next(script.now), Next::Wait(_)));
+    script.silence(1).expect_send("export LC_ALL=C PAGER=cat SYSTEMD_PAGER=cat\n");
+    assert_eq!(script.machine.report().host.as_deref(), Some("ops@web1"));
+}
+
+#[test]
+fn giving_up_in_the_middle_keeps_nothing() {
+    let report = Script::prepared("SW1#").machine.report();
+    assert_eq!(report.result.unwrap_err().code, ErrorCode::Cancelled);
+}
