@@ -74,6 +74,7 @@ impl Machine {
         self.commands.push(CommandRecord {
             command: self.last_command().to_owned(),
             bytes: self.answer().len(),
+            at: now - self.started,
             duration: now - self.command_sent,
             accepted,
         });

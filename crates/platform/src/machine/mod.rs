@@ -77,7 +77,9 @@ pub struct CommandRecord {
     pub command: String,
     /// Size of the answer in bytes.
     pub bytes: usize,
-    /// Until the prompt came back.
+    /// From the start of the session until the prompt came back.
+    pub at: Duration,
+    /// From the command until the prompt came back.
     pub duration: Duration,
     /// Whether the device carried it out.
     pub accepted: bool,

@@ -1,0 +1,82 @@
+use crate::SshSettings;
+use netraven_model::{Hash256, HostKey, JobId, Login, Target};
+use netraven_platform::{Limits, Platform};
+use netraven_seal::FingerprintKey;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything one backup needs to know.
+#[derive(Debug)]
+pub struct CollectRequest {
+    /// The job it belongs to; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// Where to.
+    pub target: Target,
+    /// How to talk to it.
+    pub platform: Arc<Platform>,
+    /// The one credential to try.
+    pub login: Login,
+    /// Host keys seen before; empty at the first contact.
+    pub host_keys: Vec<HostKey>,
+    /// The device's own fingerprint key.
+    pub fingerprint_key: FingerprintKey,
+    /// The newest version there is.
+    pub previous: Option<Previous>,
+}
+
+/// What must be known of the newest version to tell whether something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Previous {
+    /// Its significant hash.
+    pub significant: Hash256,
+    /// Size of its parts in bytes.
+    pub size: u64,
+}
+
+/// Bounds and habits, the same for all devices.
+#[derive(Clone, Debug)]
+pub struct DeviceSettings {
+    /// How connections are made.
+    pub ssh: SshSettings,
+    /// The longest silence before the first prompt.
+    pub login_timeout: Duration,
+    /// The longest silence while a command is answered.
+    pub command_timeout: Duration,
+    /// One session from its first command to its end.
+    pub session_timeout: Duration,
+    /// How long a device may take to close after the logout command.
+    pub logout_timeout: Duration,
+    /// The largest answer to one command in bytes.
+    pub max_output: usize,
+}
+
+impl Default for DeviceSettings {
+    fn default() -> Self {
+        Self {
+            ssh: SshSettings::default(),
+            login_timeout: Duration::from_secs(30),
+            command_timeout: Duration::from_secs(60),
+            session_timeout: Duration::from_secs(600),
+            logout_timeout: Duration::from_secs(2),
+            max_output: 64 << 20,
+        }
+    }
+}
+
+impl DeviceSettings {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            login: self.login_timeout,
+            silence: self.command_timeout,
+            session: self.session_timeout,
+            logout: self.logout_timeout,
+            max_output: self.max_output,
+        }
+    }
+
+    /// The longest a whole collection can take: two sessions, each with its connection.
+    pub fn longest(&self) -> Duration {
+        let ssh = &self.ssh;
+        2 * (ssh.connect_timeout + ssh.handshake_timeout * 2 + ssh.auth_timeout + self.session_timeout)
+    }
+}
