@@ -250,6 +250,36 @@ async fn giving_up_at_any_point_closes_the_socket_and_leaves_no_task() {
 }
 
 #[tokio::test]
+async fn giving_up_in_the_authentication_closes_the_socket() {
+    let peer = peer::start(Script { stalls_in_password: true, ..Script::default() }).await;
+    let (listener, target) = listen().await;
+    let port = peer.target.port;
+    let upstream = tokio::spawn(async move {
+        let mut near = accept(&listener).await;
+        let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (mut from_client, mut to_client) = near.split();
+        let (mut from_server, mut to_server) = far.split();
+        // The server never ends this; the client's end of it does.
+        tokio::select! {
+            end = tokio::io::copy(&mut from_client, &mut to_server) => end.is_ok(),
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => false,
+        }
+    });
+    let opening = tokio::spawn(async move {
+        netraven_device::open(&target, &password("x"), &[], &settings()).await.map(drop)
+    });
+    tokio::time::timeout(LONG, async {
+        while peer.log.lines().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the password arrives");
+    opening.abort();
+    assert!(tokio::time::timeout(LONG, upstream).await.expect("closed at once").unwrap());
+}
+
+#[tokio::test]
 async fn dropping_a_connection_closes_the_socket_and_leaves_no_task() {
     let peer = peer::start(Script::default()).await;
     let target = peer.target.clone();

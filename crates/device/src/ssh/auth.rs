@@ -34,6 +34,8 @@ pub(super) struct Course<'a> {
     done: Vec<MethodKind>,
     /// What was tried, for the message.
     tried: Vec<String>,
+    /// The signature algorithms under which the key was shown.
+    signatures: Vec<String>,
     current: MethodKind,
     /// A secret was shown and refused.
     refused: bool,
@@ -78,6 +80,7 @@ impl<'a> Course<'a> {
             offered: None,
             done: Vec::new(),
             tried: Vec::new(),
+            signatures: Vec::new(),
             current: MethodKind::None,
             refused: false,
         }
@@ -146,7 +149,13 @@ impl<'a> Course<'a> {
 
     fn note(&mut self, method: MethodKind, offered: &MethodSet, partial: bool) {
         let verdict = if partial { "accepted, but not enough" } else { "refused" };
-        self.tried.push(format!("{} ({verdict})", name(method)));
+        let with = match method {
+            MethodKind::PublicKey if !self.signatures.is_empty() => {
+                format!(" with {}", std::mem::take(&mut self.signatures).join(", "))
+            }
+            _ => String::new(),
+        };
+        self.tried.push(format!("{}{with} ({verdict})", name(method)));
         self.refused |= !partial && method != MethodKind::None;
         self.offered = Some(offered.to_vec());
         if partial && method != MethodKind::PublicKey {
@@ -189,12 +198,13 @@ impl<'a> Course<'a> {
     }
 
     async fn show(
-        &self,
+        &mut self,
         handle: &mut Handle<Observer>,
         key: Arc<PrivateKey>,
         hash: Option<HashAlg>,
     ) -> Result<Answer, Stop> {
         let key = PrivateKeyWithHashAlg::new(key, hash);
+        self.signatures.push(key.algorithm().as_str().to_owned());
         Ok(handle.authenticate_publickey(&self.identity.username, key).await?.into())
     }
 
@@ -295,20 +305,20 @@ impl<'a> Course<'a> {
     }
 }
 
-/// The hashes to sign with under an RSA key, the best guess first; `None` is SHA-1. A server without
-/// a list is old, and the oldest know SHA-1 only and may take an unknown name amiss.
+/// The hashes to sign with under an RSA key, two at most because each refusal counts as an attempt;
+/// `None` is SHA-1. A server without a list is old: the oldest know SHA-1 only and may take an unknown
+/// name amiss. A list may promise more than the server's configuration allows.
 async fn signatures(
     handle: &Handle<Observer>,
     profile: AlgorithmProfile,
 ) -> Result<Vec<Option<HashAlg>>, Error> {
     let listed = timeout(SIGNATURE_LIST, handle.best_supported_rsa_hash()).await.unwrap_or(Ok(None))?;
-    let mut hashes = match listed {
-        Some(best) => vec![best],
-        None => vec![None, Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
+    let mut hashes = match (listed, profile) {
+        (Some(best), AlgorithmProfile::Auto) => vec![best, None],
+        (None, AlgorithmProfile::Auto) => vec![None, Some(HashAlg::Sha512)],
+        (_, AlgorithmProfile::Modern) => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
     };
-    if profile == AlgorithmProfile::Modern {
-        hashes.retain(Option::is_some);
-    }
+    hashes.dedup();
     Ok(hashes)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn handshake(
     match error {
         Error::NoCommonAlgo { kind, ours, theirs } => negotiation(kind, ours, theirs, profile),
         Error::UnknownKey => host_key_changed(witness.host_key().as_ref(), known),
-        error => match (witness.end().unwrap_or_else(|| classify(error)), line.foreign()) {
+        error => match (end_of(error, witness), line.foreign()) {
             (End::Lost, Some(foreign)) => protocol(format!(
                 "the peer sent \"{foreign}\" instead of an SSH identification and closed the connection"
             )),
@@ -37,6 +37,14 @@ pub(super) fn handshake(
             ),
             (end, _) => lost(&end, Phase::Handshake),
         },
+    }
+}
+
+/// What the error says, or what the peer said when the error says only that it is gone.
+fn end_of(error: &Error, witness: &Witness) -> End {
+    match classify(error) {
+        End::Lost => witness.end().unwrap_or(End::Lost),
+        end => end,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Script {
     pub password: Option<&'static str>,
     /// Ends the connection when a password comes.
     pub breaks_in_password: bool,
+    /// Never answers a password.
+    pub stalls_in_password: bool,
     /// Methods whose success is not enough.
     pub partial: Vec<MethodKind>,
     /// Rounds of questions; every hidden one is answered right by `password`.
@@ -59,6 +61,7 @@ impl Default for Script {
             methods: vec![MethodKind::Password],
             password: Some("right"),
             breaks_in_password: false,
+            stalls_in_password: false,
             partial: Vec::new(),
             rounds: Vec::new(),
             user_key: None,
@@ -171,6 +174,9 @@ impl Handler for Server {
         self.log.note(format!("password {user} {password}"));
         if self.script.breaks_in_password {
             return Err(Error::Disconnect);
+        }
+        if self.script.stalls_in_password {
+            std::future::pending::<()>().await;
         }
         let offered = self.script.methods.contains(&MethodKind::Password);
         Ok(self.verdict(MethodKind::Password, offered && Some(password) == self.script.password))

@@ -1,7 +1,7 @@
 //! OpenSSH's server with its own configuration and keys, one process per connection.
 
 use super::{at, skip};
-use netraven_model::{Login, Secret, Target};
+use netraven_model::{HostKey, Login, Secret, Target};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -111,6 +111,14 @@ impl Sshd {
         let key = self.folder.path().join(format!("host_{kind}.pub"));
         let output = Command::new("ssh-keygen").arg("-lf").arg(key).output().await.unwrap();
         String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+    }
+
+    /// A host key in the form in which it is stored.
+    pub async fn stored_host_key(&self, kind: &str) -> HostKey {
+        let line = fs::read_to_string(self.folder.path().join(format!("host_{kind}.pub"))).unwrap();
+        let mut words = line.split(' ').map(str::to_owned);
+        let (algorithm, key) = (words.next().unwrap(), words.next().unwrap());
+        HostKey { algorithm, key, fingerprint: self.fingerprint(kind).await }
     }
 
     /// What the server complained about.
