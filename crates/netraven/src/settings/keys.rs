@@ -1,0 +1,142 @@
+//! Every setting there is: its name, what its value may be, and where else it may come from.
+
+use super::kind::Kind;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Dotted name, e.g. `database.max_connections`.
+    pub path: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// The value when nothing sets it; `None` where there is none or where it depends on the machine.
+    pub default: Option<&'static str>,
+    /// A plain environment variable that sets it too, besides `NETRAVEN__SECTION__KEY`.
+    pub plain_variable: Option<&'static str>,
+    /// Whether it may be changed in the database while NetRaven runs (`system_settings`).
+    pub runtime: bool,
+}
+
+impl Key {
+    const fn new(path: &'static str, kind: Kind) -> Self {
+        Self { path, kind, default: None, plain_variable: None, runtime: false }
+    }
+
+    const fn default(self, value: &'static str) -> Self {
+        Self { default: Some(value), ..self }
+    }
+
+    const fn variable(self, name: &'static str) -> Self {
+        Self { plain_variable: Some(name), ..self }
+    }
+
+    const fn runtime(self) -> Self {
+        Self { runtime: true, ..self }
+    }
+
+    /// Name of the environment variable that sets it: `NETRAVEN__DATABASE__URL`.
+    pub fn variable_name(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.path.to_uppercase().replace('.', "__"))
+    }
+}
+
+/// What the environment variables of single keys begin with.
+pub const VARIABLE_PREFIX: &str = "NETRAVEN__";
+
+const fn whole(min: u64, max: u64) -> Kind {
+    Kind::Whole { min, max }
+}
+
+/// All settings, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    Key::new("service_name", Kind::Text).default("netraven"),
+    Key::new("data_dir", Kind::Path).variable("NETRAVEN_DATA_DIR"),
+    Key::new("database.url", Kind::DatabaseUrl).variable("DATABASE_URL"),
+    Key::new("database.max_connections", whole(2, 1000)).default("10"),
+    Key::new("database.connect_timeout_seconds", whole(1, 600)).default("10"),
+    Key::new("database.statement_timeout_seconds", whole(1, 86_400)).default("60"),
+    Key::new("database.private.binaries", Kind::Path),
+    Key::new("database.private.memory_mib", whole(128, 1_048_576)).default("512"),
+    Key::new("database.private.port", whole(1, 65_535)),
+    Key::new("database.private.run_as", Kind::Text),
+    Key::new("logging.level", Kind::Level).variable("LOG_LEVEL"),
+    Key::new("logging.format", Kind::Choice(&["text", "json"])).default("text"),
+    Key::new("vault.key_file", Kind::Path),
+    Key::new("platforms.dir", Kind::Path),
+    Key::new("device.parallel_sessions", whole(1, 20_000)).default("1000").runtime(),
+    Key::new("device.connect_timeout_seconds", whole(1, 600)).default("15").runtime(),
+    Key::new("device.command_timeout_seconds", whole(1, 3_600)).default("60").runtime(),
+    Key::new("device.session_timeout_seconds", whole(1, 86_400)).default("600").runtime(),
+    Key::new("device.max_output_mib", whole(1, 1_024)).default("64").runtime(),
+    Key::new("retry.attempts", whole(1, 100)).default("3").runtime(),
+    Key::new("retry.base_seconds", whole(1, 86_400)).default("30").runtime(),
+    Key::new("retry.factor", whole(1, 100)).default("2").runtime(),
+    Key::new("retry.limit_seconds", whole(1, 604_800)).default("900").runtime(),
+    Key::new("gateway.api_key", Kind::Secret).variable("API_KEY"),
+];
+
+/// The key of that name.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The key that an environment variable sets, by its full or by its plain name.
+pub fn find_by_variable(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.plain_variable == Some(name) || key.variable_name() == name)
+}
+
+/// Whether keys stand below this name.
+pub fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_snake_case_and_no_key_is_also_a_section() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(key.path.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c)), "{}", key.path);
+            assert!(!is_section(key.path), "{} is both", key.path);
+            assert!(KEYS[at + 1..].iter().all(|other| other.path != key.path), "{} twice", key.path);
+            assert_eq!(find(key.path).map(|found| found.path), Some(key.path));
+        }
+        assert!(is_section("database") && is_section("database.private") && !is_section("data"));
+    }
+
+    #[test]
+    fn every_default_is_a_value_its_own_kind_accepts() {
+        for key in KEYS {
+            if let Some(default) = key.default {
+                assert!(key.kind.parse(default).is_ok(), "{}", key.path);
+            }
+        }
+    }
+
+    #[test]
+    fn variables_find_their_keys() {
+        for (variable, path) in [
+            ("NETRAVEN__DATABASE__PRIVATE__MEMORY_MIB", "database.private.memory_mib"),
+            ("NETRAVEN__SERVICE_NAME", "service_name"),
+            ("DATABASE_URL", "database.url"),
+            ("API_KEY", "gateway.api_key"),
+        ] {
+            assert_eq!(find_by_variable(variable).map(|key| key.path), Some(path));
+        }
+        assert!(find_by_variable("NETRAVEN__DATABASE").is_none());
+    }
+
+    #[test]
+    fn the_documentation_names_every_key_with_its_default() {
+        let text = include_str!("../../../../docs/configuration.md");
+        for key in KEYS {
+            let start = format!("| `{}` |", key.path);
+            let row = text.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/configuration.md lacks {}", key.path));
+            if let Some(default) = key.default {
+                assert!(row.contains(&format!("| `{default}` |")), "default {default} is not in: {row}");
+            }
+        }
+    }
+}

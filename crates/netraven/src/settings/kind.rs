@@ -1,0 +1,182 @@
+//! What the value of a setting may be.
+
+use serde_json::Value;
+
+/// The kinds of values.
+#[derive(Debug)]
+pub enum Kind {
+    /// Any text on one line that is not empty.
+    Text,
+    /// A file or folder.
+    Path,
+    /// A whole number within bounds, both included.
+    Whole {
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
+    },
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// How much is logged.
+    Level,
+    /// Where a PostgreSQL server is; may hold a password.
+    DatabaseUrl,
+    /// Never shown.
+    Secret,
+}
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+const SCHEMES: [&str; 4] = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg2"];
+
+/// What stands in place of a secret.
+pub const MASK: &str = "***";
+
+impl Kind {
+    /// Reads a value from its text, or says what was expected.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        let expected = || self.expected();
+        match self {
+            Self::Text | Self::Path | Self::Secret => {
+                let one_line = !text.trim().is_empty() && !text.contains(char::is_control);
+                one_line.then(|| text.into()).ok_or_else(expected)
+            }
+            Self::Whole { min, max } => {
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                let number =
+                    text.parse::<u64>().ok().filter(|number| digits && (min..=max).contains(&number));
+                number.map(Value::from).ok_or_else(expected)
+            }
+            Self::Choice(words) => {
+                words.iter().find(|word| **word == text).map(|word| (*word).into()).ok_or_else(expected)
+            }
+            Self::Level => level(text).map(Value::from).ok_or_else(expected),
+            Self::DatabaseUrl => {
+                let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+                let known = scheme.is_some_and(|scheme| SCHEMES.contains(&scheme));
+                (known && !text.contains(char::is_control)).then(|| text.into()).ok_or_else(expected)
+            }
+        }
+    }
+
+    /// What is expected, for messages: "a whole number from 1 to 10".
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Text => "a text on one line".into(),
+            Self::Path => "a path".into(),
+            Self::Whole { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Level => format!("one of {}", LEVELS.join(", ")),
+            Self::DatabaseUrl => "a URL such as postgresql://user:password@host:5432/netraven".into(),
+            Self::Secret => "a text on one line (not shown here)".into(),
+        }
+    }
+
+    /// The value as it may be shown: secrets masked, also a password inside a URL.
+    pub fn shown(&self, text: &str) -> String {
+        match self {
+            Self::Secret => MASK.into(),
+            Self::DatabaseUrl => mask_url(text),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// Whether the value holds something that may not stand on a command line.
+    pub fn is_secret(&self, text: &str) -> bool {
+        self.shown(text) != text
+    }
+}
+
+/// The level meant; other programs' words for the same are understood, in any case.
+fn level(text: &str) -> Option<&'static str> {
+    let word = match text.to_ascii_lowercase().as_str() {
+        "warning" => "warn".to_owned(),
+        "critical" | "fatal" => "error".to_owned(),
+        "notset" => "trace".to_owned(),
+        other => other.to_owned(),
+    };
+    LEVELS.into_iter().find(|level| *level == word)
+}
+
+/// The URL with its password masked; a text that is no URL is masked whole.
+///
+/// The last `@` counts as the end of the password, so that one with an unescaped `/` or `@` is hidden too.
+pub fn mask_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return MASK.into() };
+    let masked = match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let name = user.split(':').next().unwrap_or_default();
+            let password = if user.contains(':') { format!(":{MASK}") } else { String::new() };
+            format!("{name}{password}@{host}")
+        }
+        None => rest.to_owned(),
+    };
+    let (place, query) = masked.split_once('?').unwrap_or((&masked, ""));
+    let pairs: Vec<String> = query.split('&').map(mask_pair).collect();
+    let mark = if masked.contains('?') { "?" } else { "" };
+    format!("{scheme}://{place}{mark}{}", pairs.join("&"))
+}
+
+fn mask_pair(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}={MASK}"),
+        _ => pair.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whole_numbers_are_digits_within_bounds() {
+        let kind = Kind::Whole { min: 2, max: 10 };
+        assert_eq!(kind.parse("2"), Ok(2.into()));
+        assert_eq!(kind.parse("10"), Ok(10.into()));
+        for bad in ["1", "11", "ten", "", "+3", "3.0", " 3", "99999999999999999999999"] {
+            assert_eq!(kind.parse(bad), Err("a whole number from 2 to 10".into()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn levels_are_understood_as_other_programs_write_them() {
+        for (text, expected) in
+            [("INFO", "info"), ("Warning", "warn"), ("CRITICAL", "error"), ("trace", "trace")]
+        {
+            assert_eq!(Kind::Level.parse(text), Ok(expected.into()));
+        }
+        assert_eq!(Kind::Level.parse("loud"), Err("one of error, warn, info, debug, trace".into()));
+    }
+
+    #[test]
+    fn only_urls_of_postgresql_are_database_urls() {
+        for good in ["postgres://h/d", "postgresql+asyncpg://u:p@h/d", "postgresql:///d?host=/run/pg"] {
+            assert_eq!(Kind::DatabaseUrl.parse(good), Ok(good.into()));
+        }
+        for bad in ["mysql://h/d", "h/d", "", "postgres://h/d\n"] {
+            assert!(Kind::DatabaseUrl.parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_inside_urls_are_masked_and_the_rest_is_kept() {
+        for (url, shown) in [
+            ("postgres://u:canary@h:5432/d", "postgres://u:***@h:5432/d"),
+            ("postgres://u:can/ary@x@h/d", "postgres://u:***@h/d"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("postgres:///d?host=/run/pg&password=canary&x=1", "postgres:///d?host=/run/pg&password=***&x=1"),
+            ("u:canary@h", "***"),
+        ] {
+            assert_eq!(mask_url(url), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_survives_masking(password in "[!-~]{0,12}canary[!-~]{0,12}") {
+            let shown = mask_url(&format!("postgres://u:{password}@host/db"));
+            prop_assert!(!shown.contains("canary"), "{}", shown);
+        }
+    }
+}

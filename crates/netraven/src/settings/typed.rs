@@ -1,0 +1,162 @@
+//! The settings as the program uses them. docs/configuration.md says what each key means.
+
+use super::effective::Effective;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A text that is never shown: a database URL with its password.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(***)")
+    }
+}
+
+/// The settings; a field is the key of its name. Keys that nothing reads yet have no field.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    pub service_name: String,
+    pub data_dir: PathBuf,
+    pub database: Database,
+    pub logging: Logging,
+    pub vault: Vault,
+    pub platforms: Platforms,
+    pub device: Device,
+    pub retry: Retry,
+}
+
+/// `database.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Database {
+    pub url: Option<Hidden>,
+    pub max_connections: u32,
+    pub connect_timeout_seconds: u64,
+    pub statement_timeout_seconds: u64,
+    pub private: Private,
+}
+
+/// `database.private.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Private {
+    pub binaries: Option<PathBuf>,
+    pub memory_mib: u32,
+    pub port: Option<u16>,
+    pub run_as: Option<String>,
+}
+
+/// `logging.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Logging {
+    pub level: Option<String>,
+    pub format: Format,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `vault.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Vault {
+    pub key_file: PathBuf,
+}
+
+/// `platforms.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Platforms {
+    pub dir: Option<PathBuf>,
+}
+
+/// `device.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Device {
+    pub parallel_sessions: usize,
+    pub connect_timeout_seconds: u64,
+    pub command_timeout_seconds: u64,
+    pub session_timeout_seconds: u64,
+    pub max_output_mib: usize,
+}
+
+/// `retry.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Retry {
+    pub attempts: u32,
+    pub base_seconds: u64,
+    pub factor: u32,
+    pub limit_seconds: u64,
+}
+
+impl Effective {
+    /// The values in force with their types.
+    ///
+    /// Each value has passed its key's check, so that an error here means that the list of keys and these
+    /// structures disagree; it says where.
+    pub fn typed(&self) -> Result<Settings, serde_json::Error> {
+        let mut tree = Map::new();
+        for setting in &self.settings {
+            let mut at = &mut tree;
+            let (sections, name) = setting.key.path.rsplit_once('.').unwrap_or(("", setting.key.path));
+            for section in sections.split('.').filter(|section| !section.is_empty()) {
+                let below = at.entry(section).or_insert_with(|| Value::Object(Map::new()));
+                match below {
+                    Value::Object(map) => at = map,
+                    _ => return Err(serde::de::Error::custom(format!("{section} is a key and a section"))),
+                }
+            }
+            at.insert(name.to_owned(), setting.value.clone().unwrap_or(Value::Null));
+        }
+        Settings::deserialize(Value::Object(tree))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Sources, sources_for_tests};
+
+    fn typed(sources: &Sources) -> Settings {
+        Effective::load(sources).unwrap().typed().unwrap()
+    }
+
+    #[test]
+    fn the_keys_and_the_structures_agree_at_both_ends_of_every_range() {
+        let settings = typed(&sources_for_tests(&[]));
+        assert_eq!((settings.service_name.as_str(), settings.logging.format), ("netraven", Format::Text));
+        assert_eq!(settings.data_dir, PathBuf::from("/home/x/netraven"));
+        assert_eq!(settings.vault.key_file, PathBuf::from("/home/x/netraven/keys/master.key"));
+        for key in super::super::keys::KEYS {
+            if let super::super::kind::Kind::Whole { min, max } = key.kind {
+                for value in [min, max] {
+                    let mut sources = sources_for_tests(&[]);
+                    sources.overrides.values = vec![(key.path.into(), value.to_string(), "--set")];
+                    typed(&sources);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_password() {
+        let settings = typed(&sources_for_tests(&[("DATABASE_URL", "postgres://u:canary@h/d")]));
+        assert!(!format!("{settings:?}").contains("canary"));
+        assert_eq!(settings.database.url.unwrap().expose(), "postgres://u:canary@h/d");
+    }
+}
