@@ -2,7 +2,7 @@
 //! examples run. Every error names the line.
 
 use crate::definition::{Definition, Enable as EnableText, FactRule, SecretRule, Text};
-use crate::finder::{Finder, spans};
+use crate::finder::{Finder, GENERAL, Rules, each_span};
 use crate::platform::{Dialog, Enable, Fact, Mode, Part, Platform};
 use netraven_model::{Facts, Hash256, Span};
 use regex::bytes::{Regex, RegexBuilder};
@@ -28,8 +28,11 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
     if parts.is_empty() {
         return Err((0, "parts: expected at least one".to_owned()));
     }
-    let secrets = definition.secrets.iter().map(compile_secret).collect::<Result<Vec<_>, Problem>>()?;
-    let volatile = patterns(&definition.volatile)?;
+    definition.secrets.iter().try_for_each(check_secret)?;
+    patterns(&definition.volatile)?;
+    let secrets = definition.secrets.iter().map(|rule| rule.pattern.value.as_str());
+    let secrets = rules(secrets.chain(GENERAL.iter().copied()), "secret")?;
+    let volatile = rules(definition.volatile.iter().map(|text| text.value.as_str()), "volatile")?;
     let facts = compile_facts(&definition.facts, &parts)?;
     let dialogs = definition.login.dialogs.into_iter();
     Ok(Platform {
@@ -136,7 +139,13 @@ fn compile_part(part: crate::definition::PartDefinition) -> Result<Part, Problem
     })
 }
 
-fn compile_secret(rule: &SecretRule) -> Result<Regex, Problem> {
+fn rules<'a>(patterns: impl Iterator<Item = &'a str>, group: &'static str) -> Result<Rules, Problem> {
+    let patterns: Vec<&str> = patterns.collect();
+    Rules::new(&patterns, group, PATTERN_SIZE).map_err(|error| (0, format!("{group} patterns: {error}")))
+}
+
+/// Compiles a rule on its own and runs its examples.
+fn check_secret(rule: &SecretRule) -> Result<(), Problem> {
     let regex = pattern(&rule.pattern)?;
     if !regex.capture_names().flatten().any(|name| name == "secret") {
         let text = &rule.pattern.value;
@@ -144,7 +153,7 @@ fn compile_secret(rule: &SecretRule) -> Result<Regex, Problem> {
     }
     for example in &rule.hide {
         let (text, expected) = unmark(example)?;
-        let found = spans([&regex].into_iter(), "secret", text.as_bytes());
+        let found = find(&regex, text.as_bytes());
         if found != expected {
             let found: Vec<&str> = found.iter().map(|span| text.get(span.range()).unwrap_or("?")).collect();
             return Err((line(example), format!("example '{}': found {found:?} instead", example.value)));
@@ -152,7 +161,7 @@ fn compile_secret(rule: &SecretRule) -> Result<Regex, Problem> {
     }
     for example in &rule.keep {
         let text = example.value.as_bytes();
-        if let Some(span) = spans([&regex].into_iter(), "secret", text).first() {
+        if let Some(span) = find(&regex, text).first() {
             let found = String::from_utf8_lossy(&text[span.range()]);
             return Err((
                 line(example),
@@ -160,7 +169,13 @@ fn compile_secret(rule: &SecretRule) -> Result<Regex, Problem> {
             ));
         }
     }
-    Ok(regex)
+    Ok(())
+}
+
+fn find(rule: &Regex, text: &[u8]) -> Vec<Span> {
+    let mut found = Vec::new();
+    each_span(rule, "secret", text, 0, &mut found);
+    Span::merge(found)
 }
 
 /// An example without its « and », and the spans they marked.

@@ -11,34 +11,39 @@ const REDACTED_WORDS: &str =
     r"(?i)password|passwd|secret|passphrase|community|pre-shared-key|\bpsk\b|api-key|token|private key";
 
 /// What is a secret in any configuration language: formats of hashes and keys that mean nothing else.
-const GENERAL: &[&str] = &[
+pub(crate) const GENERAL: &[&str] = &[
     // crypt(3) and Cisco type 5/8/9, Junos $8$/$9$: `$id$...`
     r#"(?<secret>\$(?:1|5|6|8|9|y|7|2[abxy]|sha1|14)\$[^\s";]+)"#,
-    // PEM private keys (RFC 7468), whatever is between their lines; without its end it is one all the same.
-    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----(?<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
     // A word for a secret, the number of its encoding, and the value.
     r#"(?i)\b(?:password|passwd|secret|passphrase|psk|key|key-string|community)[ \t]+(?:0|4|5|6|7|8|8a|9|encrypted|hash|ascii-text|hexadecimal|sha512|encrypted-password)[ \t]+"?(?<secret>[^\s"]{2,})"#,
 ];
 
-/// The patterns of one platform with the general ones beneath.
+/// PEM private keys (RFC 7468), whatever is between their lines; without its end it is one all the same.
+const PRIVATE_KEY: &str =
+    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----(?<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)";
+
+/// The finders of one platform, the general net beneath included.
 #[derive(Debug)]
 pub(crate) struct Finder {
-    secrets: Vec<Regex>,
-    volatile: Vec<Regex>,
+    secrets: Rules,
+    volatile: Rules,
 }
 
 impl Finder {
-    /// Each secret pattern must have a group `secret`.
-    pub(crate) fn new(secrets: Vec<Regex>, volatile: Vec<Regex>) -> Self {
+    pub(crate) fn new(secrets: Rules, volatile: Rules) -> Self {
         Self { secrets, volatile }
     }
 
     pub(crate) fn secrets(&self, text: &[u8]) -> Vec<Span> {
-        spans(self.secrets.iter().chain(general().iter()), "secret", text)
+        let mut found = self.secrets.spans(text);
+        if let Some(key) = private_key() {
+            each_span(key, "secret", text, 0, &mut found);
+        }
+        Span::merge(found)
     }
 
     pub(crate) fn volatile(&self, text: &[u8]) -> Vec<Span> {
-        spans(self.volatile.iter(), "volatile", text)
+        Span::merge(self.volatile.spans(text))
     }
 
     pub(crate) fn redact(&self, text: &[u8]) -> String {
@@ -64,34 +69,76 @@ impl Finder {
     }
 }
 
-/// The spans of a named group, or of the whole match where a pattern does not have it.
-pub(crate) fn spans<'a>(rules: impl Iterator<Item = &'a Regex>, group: &str, text: &[u8]) -> Vec<Span> {
-    let mut found = Vec::new();
-    for rule in rules {
-        let index = rule.capture_names().position(|name| name == Some(group)).unwrap_or(0);
-        if index == 0 {
-            found.extend(rule.find_iter(text).map(|m| Span { start: m.start(), end: m.end() }));
-            continue;
-        }
-        let mut locations = rule.capture_locations();
-        let mut at = 0;
-        // The whole match says where to go on; only the group is the span.
-        while let Some(whole) = rule.captures_read_at(&mut locations, text, at) {
-            found.extend(locations.get(index).map(|(start, end)| Span { start, end }));
-            at = if whole.end() > at { whole.end() } else { at + 1 };
-            if at > text.len() {
-                break;
-            }
-        }
-    }
-    Span::merge(found)
+/// Rules for lines. One pass over the text with all of them at once finds the lines that matter;
+/// only those are looked at rule by rule.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    any: Option<Regex>,
+    each: Vec<Regex>,
+    group: &'static str,
 }
 
-/// The general patterns are part of the program; a test proves that each of them compiles.
-fn general() -> &'static [Regex] {
-    static COMPILED: LazyLock<Vec<Regex>> =
-        LazyLock::new(|| GENERAL.iter().filter_map(|pattern| bytes_pattern(pattern)).collect());
-    &COMPILED
+impl Rules {
+    /// `patterns` have been compiled one by one before; `group` names what is marked, or else the whole match.
+    pub(crate) fn new(
+        patterns: &[&str],
+        group: &'static str,
+        size_limit: usize,
+    ) -> Result<Self, regex::Error> {
+        let build = |pattern: &str| {
+            let limit = size_limit * (patterns.len() + 1);
+            RegexBuilder::new(pattern)
+                .unicode(false)
+                .multi_line(true)
+                .size_limit(limit)
+                .dfa_size_limit(limit)
+                .build()
+        };
+        let each = patterns.iter().map(|pattern| build(pattern)).collect::<Result<_, _>>()?;
+        // A group's name may stand once in a pattern only, and here no group is needed.
+        let unnamed = |pattern: &&str| format!("(?:{})", pattern.replace(&format!("(?<{group}>"), "(?:"));
+        let any = patterns.iter().map(unnamed).collect::<Vec<_>>().join("|");
+        let any = if patterns.is_empty() { None } else { Some(build(&any)?) };
+        Ok(Self { any, each, group })
+    }
+
+    fn spans(&self, text: &[u8]) -> Vec<Span> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        let newline = |byte: &u8| *byte == b'\n';
+        while let Some(hit) = self.any.as_ref().and_then(|any| any.find_at(text, at)) {
+            let start = text[..hit.start()].iter().rposition(newline).map_or(0, |before| before + 1).max(at);
+            // A match that ends in the line's end belongs to that line, not to the next.
+            let last = hit.end().max(hit.start() + 1) - 1;
+            let end =
+                text[last..].iter().position(newline).map_or(text.len(), |line_end| last + line_end + 1);
+            for rule in &self.each {
+                each_span(rule, self.group, &text[start..end], start, &mut found);
+            }
+            at = end;
+        }
+        found
+    }
+}
+
+/// Adds the spans of a named group, or of the whole match where a pattern does not have it.
+pub(crate) fn each_span(rule: &Regex, group: &str, text: &[u8], offset: usize, found: &mut Vec<Span>) {
+    let index = rule.capture_names().position(|name| name == Some(group)).unwrap_or(0);
+    let mut locations = rule.capture_locations();
+    let mut at = 0;
+    while at <= text.len() {
+        // The whole match says where to go on; only the group is the span.
+        let Some(whole) = rule.captures_read_at(&mut locations, text, at) else { break };
+        let span = locations.get(index).map(|(start, end)| Span { start: start + offset, end: end + offset });
+        found.extend(span);
+        at = whole.end().max(at + 1);
+    }
+}
+
+/// Patterns that are part of the program; a test proves that each of them compiles.
+fn private_key() -> Option<&'static Regex> {
+    static COMPILED: LazyLock<Option<Regex>> = LazyLock::new(|| bytes_pattern(PRIVATE_KEY));
+    COMPILED.as_ref()
 }
 
 fn bytes_pattern(pattern: &str) -> Option<Regex> {
@@ -109,7 +156,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn finder() -> Finder {
-        Finder::new(vec![], vec![])
+        let rules = |patterns: &[&str], group| Rules::new(patterns, group, 1 << 20).unwrap();
+        Finder::new(rules(GENERAL, "secret"), rules(&[], "volatile"))
     }
 
     fn found(text: &str) -> Vec<&str> {
@@ -117,10 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn every_general_pattern_compiles_and_has_its_group() {
-        assert_eq!(general().len(), GENERAL.len());
-        assert!(general().iter().all(|rule| rule.capture_names().flatten().any(|name| name == "secret")));
-        assert!(redacted_words().is_some());
+    fn patterns_of_the_program_compile_and_have_their_group() {
+        assert!(GENERAL.iter().chain([&PRIVATE_KEY]).all(|pattern| pattern.contains("(?<secret>")));
+        assert!(private_key().is_some() && redacted_words().is_some());
+    }
+
+    #[test]
+    fn several_secrets_of_one_line_and_of_neighbouring_lines_are_all_found() {
+        assert_eq!(
+            found("a $1$x$y key 7 0102AB\n$5$q$r\n\nsecret 5 zzz"),
+            ["$1$x$y", "0102AB", "$5$q$r", "zzz"]
+        );
     }
 
     #[test]
