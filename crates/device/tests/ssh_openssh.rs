@@ -142,7 +142,8 @@ async fn the_stored_host_key_algorithm_is_asked_for_first() {
     assert_eq!(newest.host_key().algorithm, "ssh-ed25519");
     for kind in ["rsa-2048", "ecdsa-256"] {
         let stored = server.stored_host_key(kind).await;
-        let connection = open(&server.target, &server.login(), &[stored.clone()], &settings()).await.unwrap();
+        let connection =
+            open(&server.target, &server.login(), std::slice::from_ref(&stored), &settings()).await.unwrap();
         assert_eq!(connection.host_key(), &stored);
     }
 }
@@ -152,7 +153,8 @@ async fn a_key_of_another_algorithm_than_the_stored_one_is_refused() {
     let Some(before) = sshd::start(&[], &["rsa-2048"], MODERN).await else { return };
     let stored = before.stored_host_key("rsa-2048").await;
     let Some(server) = sshd::start(&[], &["ed25519"], MODERN).await else { return };
-    let refusal = open(&server.target, &server.login(), &[stored.clone()], &settings()).await.unwrap_err();
+    let refusal =
+        open(&server.target, &server.login(), std::slice::from_ref(&stored), &settings()).await.unwrap_err();
     assert_eq!(refusal.failure.code, ErrorCode::HostKeyChanged);
     let shown = format!("ssh-ed25519 {}", server.fingerprint("ed25519").await);
     let expected = format!("ssh-rsa {}", stored.fingerprint);
@@ -200,6 +202,15 @@ async fn rsa_user_keys_sign_with_what_the_server_takes() {
         let Some(server) = sshd::start(&[&line], &[MODERN], "rsa-2048").await else { return };
         works(&server, &server.login(), &line).await;
     }
+}
+
+#[tokio::test]
+async fn an_rsa_key_is_not_shown_where_keys_are_not_taken() {
+    let lines = ["PubkeyAuthentication no"];
+    let Some(server) = sshd::start(&lines, &[MODERN], "rsa-2048").await else { return };
+    let refusal = open(&server.target, &server.login(), &[], &settings()).await.unwrap_err();
+    assert_eq!((refusal.failure.code, refusal.auth_refused), (ErrorCode::AuthFailed, false), "{refusal}");
+    assert!(refusal.failure.message.contains("publickey (not offered)"), "{refusal}");
 }
 
 #[tokio::test]

@@ -104,16 +104,16 @@ async fn a_broken_connection_ends_the_shell_and_sending() {
 
 #[tokio::test]
 async fn refusals_on_the_way_to_a_shell_are_told_apart() {
-    let channel = no_shell(Shell::RefuseChannel).await;
+    let channel = no_shell(Shell::NoChannel).await;
     assert_eq!((channel.code, channel.phase), (ErrorCode::Disconnected, Phase::Login));
     assert!(channel.message.contains("Resource shortage"), "{channel}");
-    let refused = no_shell(Shell::RefuseShell).await;
+    let refused = no_shell(Shell::Denied).await;
     assert_eq!((refused.code, refused.phase), (ErrorCode::CommandRejected, Phase::Login));
 }
 
 #[tokio::test]
 async fn a_device_without_terminals_still_gives_a_shell() {
-    let (_peer, _connection, mut shell) = shell(Shell::RefusePty).await;
+    let (_peer, _connection, mut shell) = shell(Shell::NoPty).await;
     send(&mut shell, b"show").await;
     assert_eq!(read(&mut shell, 4).await, b"show");
 }

@@ -1,14 +1,12 @@
 //! The course of an authentication (RFC 4252): which method next, and what its answer means.
 
+mod report;
+
 use super::connection::OpenFailure;
-use super::failures::{how, lost};
 use super::identity::Identity;
 use super::keyboard::{Interview, Unanswered};
 use super::settings::AlgorithmProfile;
-use super::tcp::seconds;
-use super::text::quote;
 use super::witness::{End, Observer, Witness};
-use netraven_model::{ErrorCode, Failure, Phase};
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{Error, MethodKind, MethodSet};
@@ -101,10 +99,10 @@ impl<'a> Course<'a> {
     async fn methods(&mut self, handle: &mut Handle<Observer>) -> Result<(), OpenFailure> {
         while let Some(method) = self.next() {
             self.current = method;
-            let answer = match method {
-                MethodKind::PublicKey => self.public_key(handle).await,
-                MethodKind::Password => self.password(handle).await,
-                MethodKind::KeyboardInteractive => self.keyboard(handle).await,
+            let answer = match (method, self.identity.key.clone()) {
+                (MethodKind::PublicKey, Some(key)) => self.public_key(handle, key).await,
+                (MethodKind::Password, _) => self.password(handle).await,
+                (MethodKind::KeyboardInteractive, _) => self.keyboard(handle).await,
                 _ => self.none(handle).await,
             };
             match answer {
@@ -148,15 +146,19 @@ impl<'a> Course<'a> {
     }
 
     fn note(&mut self, method: MethodKind, offered: &MethodSet, partial: bool) {
-        let verdict = if partial { "accepted, but not enough" } else { "refused" };
-        let with = match method {
-            MethodKind::PublicKey if !self.signatures.is_empty() => {
-                format!(" with {}", std::mem::take(&mut self.signatures).join(", "))
-            }
-            _ => String::new(),
+        let shown = std::mem::take(&mut self.signatures);
+        self.tried.push(match (method, partial) {
+            (MethodKind::PublicKey, false) if shown.is_empty() => "publickey (not offered)".into(),
+            (MethodKind::PublicKey, false) => format!("publickey with {} (refused)", shown.join(", ")),
+            (_, false) => format!("{} (refused)", report::name(method)),
+            (_, true) => format!("{} (accepted, but not enough)", report::name(method)),
+        });
+        let secret_shown = match method {
+            MethodKind::None => false,
+            MethodKind::PublicKey => !shown.is_empty(),
+            _ => true,
         };
-        self.tried.push(format!("{}{with} ({verdict})", name(method)));
-        self.refused |= !partial && method != MethodKind::None;
+        self.refused |= secret_shown && !partial;
         self.offered = Some(offered.to_vec());
         if partial && method != MethodKind::PublicKey {
             // Servers that want two methods in a fixed order refuse the second before the first. A
@@ -175,26 +177,31 @@ impl<'a> Course<'a> {
         Ok(handle.authenticate_password(user, password).await?.into())
     }
 
-    async fn public_key(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {
-        let Some(key) = self.identity.key.clone() else { return Err(Stop::Ended) };
+    async fn public_key(
+        &mut self,
+        handle: &mut Handle<Observer>,
+        key: Arc<PrivateKey>,
+    ) -> Result<Answer, Stop> {
         if !key.algorithm().is_rsa() {
             return self.show(handle, key, None).await;
         }
         if self.offered.is_none() {
+            // The answer to this comes behind the list of signature algorithms, which decides what to
+            // sign with; a server that accepts it needs no key.
             match self.none(handle).await? {
                 Answer::Refused { offered, .. } if offered.contains(&MethodKind::PublicKey) => {}
                 answer => return Ok(answer),
             }
         }
-        let mut last = Answer::Refused { offered: MethodSet::from(&[][..]), partial: false };
-        for hash in signatures(handle, self.profile).await? {
-            last = self.show(handle, Arc::clone(&key), hash).await?;
-            match &last {
-                Answer::Refused { offered, partial: false } if offered.contains(&MethodKind::PublicKey) => {}
-                _ => break,
+        let (first, second) = signatures(handle, self.profile).await?;
+        match self.show(handle, Arc::clone(&key), first).await? {
+            Answer::Refused { offered, partial: false }
+                if first != second && offered.contains(&MethodKind::PublicKey) =>
+            {
+                self.show(handle, key, second).await
             }
+            answer => Ok(answer),
         }
-        Ok(last)
     }
 
     async fn show(
@@ -225,7 +232,7 @@ impl<'a> Course<'a> {
                 .map_err(Stop::Question)?;
             reply = handle.authenticate_keyboard_interactive_respond(answers).await?;
         }
-        Err(Stop::Question(Unanswered::Unknown(format!("more than {ROUNDS} rounds of questions"))))
+        Err(Stop::Question(Unanswered::Endless(ROUNDS)))
     }
 
     /// Waits for the end of the library's task; an error unless it ended by the server's last word.
@@ -237,91 +244,20 @@ impl<'a> Course<'a> {
             Some(end) => Err(self.ended(&end)),
         }
     }
-
-    /// The connection ended while a method was under way.
-    fn ended(&self, end: &End) -> OpenFailure {
-        if let End::Farewell { attempts_used_up: true, .. } = end {
-            let message = format!("{}{}", how(end), self.history());
-            return OpenFailure::authentication(message, true);
-        }
-        let mut failure = lost(end, Phase::Authenticate);
-        failure.message.push_str(&format!(
-            ". It happened while {} was under way: that says nothing about the credential{}",
-            name(self.current),
-            self.history()
-        ));
-        OpenFailure::from(failure)
-    }
-
-    fn rejected(&self) -> OpenFailure {
-        let accepted = match self.offered.as_deref() {
-            None | Some([]) => "no further method".into(),
-            Some(offered) => offered.iter().map(|method| name(*method)).collect::<Vec<_>>().join(", "),
-        };
-        let has = match (self.identity.key.is_some(), self.identity.password.is_some()) {
-            (true, true) => "a private key and a password",
-            (true, false) => "a private key",
-            (false, true) => "a password",
-            (false, false) => "neither password nor private key",
-        };
-        let message = format!(
-            "the device does not let user \"{}\" in: it accepts {accepted}; the credential has {has}{}",
-            quote(&self.identity.username),
-            self.history()
-        );
-        OpenFailure::authentication(message, self.refused)
-    }
-
-    fn unanswered(&self, method: MethodKind, question: Unanswered) -> OpenFailure {
-        let (what, refused) = match question {
-            Unanswered::Unknown(question) => {
-                (format!("asks \"{question}\", which the credential cannot answer"), self.refused)
-            }
-            Unanswered::Repeated(question) => {
-                (format!("asks \"{question}\" a second time; the same password is not sent twice"), true)
-            }
-        };
-        let message = format!("the device {what} ({}){}", name(method), self.history());
-        OpenFailure::authentication(message, refused)
-    }
-
-    fn late(&self, within: Duration) -> OpenFailure {
-        let mut message = format!(
-            "the device did not finish the authentication within {}; {} was under way{}",
-            seconds(within),
-            name(self.current),
-            self.history()
-        );
-        if self.current == MethodKind::Password {
-            // The library does not pass on SSH_MSG_USERAUTH_PASSWD_CHANGEREQ (RFC 4252, section 8).
-            message.push_str(". A device that wants an expired password changed looks like this, too");
-        }
-        OpenFailure::from(Failure::new(ErrorCode::Timeout, Phase::Authenticate, message))
-    }
-
-    /// `; tried: password (refused)`, or nothing.
-    fn history(&self) -> String {
-        if self.tried.is_empty() { String::new() } else { format!("; tried: {}", self.tried.join(", ")) }
-    }
 }
 
-/// The hashes to sign with under an RSA key, two at most because each refusal counts as an attempt;
-/// `None` is SHA-1. A server without a list is old: the oldest know SHA-1 only and may take an unknown
-/// name amiss. A list may promise more than the server's configuration allows.
+/// The hash to sign with under an RSA key, and the one to fall back to; `None` is SHA-1. No more than
+/// two, because each refusal counts as an attempt. A server without a list is old: the oldest know
+/// SHA-1 only and may take an unknown name amiss. A list may promise more than the server's
+/// configuration allows.
 async fn signatures(
     handle: &Handle<Observer>,
     profile: AlgorithmProfile,
-) -> Result<Vec<Option<HashAlg>>, Error> {
+) -> Result<(Option<HashAlg>, Option<HashAlg>), Error> {
     let listed = timeout(SIGNATURE_LIST, handle.best_supported_rsa_hash()).await.unwrap_or(Ok(None))?;
-    let mut hashes = match (listed, profile) {
-        (Some(best), AlgorithmProfile::Auto) => vec![best, None],
-        (None, AlgorithmProfile::Auto) => vec![None, Some(HashAlg::Sha512)],
-        (_, AlgorithmProfile::Modern) => vec![Some(HashAlg::Sha512), Some(HashAlg::Sha256)],
-    };
-    hashes.dedup();
-    Ok(hashes)
-}
-
-fn name(method: MethodKind) -> &'static str {
-    (&method).into()
+    Ok(match (listed, profile) {
+        (Some(best), AlgorithmProfile::Auto) => (best, None),
+        (None, AlgorithmProfile::Auto) => (None, Some(HashAlg::Sha512)),
+        (_, AlgorithmProfile::Modern) => (Some(HashAlg::Sha512), Some(HashAlg::Sha256)),
+    })
 }

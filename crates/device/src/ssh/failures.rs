@@ -1,6 +1,6 @@
 //! From the library's errors to failures that say what happened.
 
-use super::algorithms::auto_knows;
+use super::algorithms::auto_offers;
 use super::settings::AlgorithmProfile;
 use super::tcp::seconds;
 use super::wire::Line;
@@ -108,7 +108,7 @@ fn negotiation(
         AlgorithmKind::Compression => "compression",
         AlgorithmKind::Mac => "MAC",
     };
-    let helped: Vec<&String> = theirs.iter().filter(|name| auto_knows(name)).collect();
+    let helped: Vec<&String> = theirs.iter().filter(|name| auto_offers(name)).collect();
     let remedy = match (profile, helped.first()) {
         (AlgorithmProfile::Modern, Some(name)) => {
             format!("the profile `auto` would accept {name}")

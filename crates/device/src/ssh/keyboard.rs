@@ -32,6 +32,8 @@ pub(super) enum Unanswered {
     Unknown(String),
     /// It asks for the password a second time: the first answer was wrong.
     Repeated(String),
+    /// One of too many: this many rounds were answered.
+    Endless(usize),
 }
 
 /// Answers the questions of one login, the one for the password once.

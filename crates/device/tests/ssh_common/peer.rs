@@ -29,9 +29,12 @@ pub enum Shell {
     Farewell(&'static str),
     /// Breaks the connection when something is sent to it.
     Break,
-    RefuseChannel,
-    RefuseShell,
-    RefusePty,
+    /// Refuses the channel.
+    NoChannel,
+    /// Refuses the shell.
+    Denied,
+    /// Refuses the pseudo-terminal.
+    NoPty,
     /// Takes the requests and never answers.
     Mute,
     /// Tries to open channels on the client, then echoes what became of it.
@@ -219,7 +222,7 @@ impl Handler for Server {
         _: &mut Session,
     ) -> Result<(), Error> {
         match self.script.shell {
-            Shell::RefuseChannel => reply.reject(ChannelOpenFailure::ResourceShortage).await,
+            Shell::NoChannel => reply.reject(ChannelOpenFailure::ResourceShortage).await,
             _ => reply.accept().await,
         }
         Ok(())
@@ -238,7 +241,7 @@ impl Handler for Server {
     ) -> Result<(), Error> {
         self.log.note(format!("pty {term} {columns}x{rows} {modes:?}"));
         match self.script.shell {
-            Shell::RefusePty => session.channel_failure(channel),
+            Shell::NoPty => session.channel_failure(channel),
             Shell::Mute => Ok(()),
             _ => session.channel_success(channel),
         }
@@ -247,7 +250,7 @@ impl Handler for Server {
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
         self.log.note("shell");
         match self.script.shell {
-            Shell::RefuseShell => return session.channel_failure(channel),
+            Shell::Denied => return session.channel_failure(channel),
             Shell::Mute => return Ok(()),
             _ => session.channel_success(channel)?,
         }

@@ -1,0 +1,168 @@
+//! Whole backups from real systems behind a real OpenSSH server: FRR's `vtysh`, and a shell.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod ssh_common;
+
+use netraven_device::{
+    CollectOutcome, CollectRequest, Collected, DeviceSettings, LoginResult, Previous, collect,
+};
+use netraven_model::{Event, Facts, PartKind};
+use netraven_platform::Platforms;
+use netraven_seal::{FingerprintKey, SealedConfig, decompress};
+use ssh_common::{skip, sshd};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const DAEMONS: &str = "/usr/lib/frr";
+
+/// FRR's daemons with their own sockets and configuration; dropping it ends them.
+struct Frr {
+    folder: TempDir,
+    daemons: Vec<Child>,
+}
+
+impl Drop for Frr {
+    fn drop(&mut self) {
+        for daemon in &mut self.daemons {
+            // Gone already is as good.
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+impl Frr {
+    /// `None`, said aloud, where FRR cannot run.
+    async fn start() -> Option<Self> {
+        if !Path::new(DAEMONS).join("zebra").exists() {
+            skip("FRR is missing: install the package frr");
+            return None;
+        }
+        if !nix_root() {
+            skip("FRR's daemons need root");
+            return None;
+        }
+        let folder = TempDir::new().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let mut frr = Self { folder, daemons: Vec::new() };
+        frr.daemon(
+            "zebra",
+            "hostname frr-real\npassword zebra-canary\n!\ninterface lo\n description uplink to nowhere\n",
+            &[],
+        );
+        frr.wait_for("zebra.vty").await;
+        let bgp = "router bgp 65001\n neighbor 192.0.2.9 remote-as 65002\n neighbor 192.0.2.9 password bgp-canary\n";
+        frr.daemon("bgpd", bgp, &["-p", "0"]);
+        frr.wait_for("bgpd.vty").await;
+        Some(frr)
+    }
+
+    fn daemon(&mut self, name: &str, config: &str, extra: &[&str]) {
+        let file = |suffix: &str| self.folder.path().join(format!("{name}.{suffix}"));
+        fs::write(file("conf"), config).unwrap();
+        fs::set_permissions(file("conf"), fs::Permissions::from_mode(0o644)).unwrap();
+        let child = Command::new(Path::new(DAEMONS).join(name))
+            .arg("-f")
+            .arg(file("conf"))
+            .arg("-i")
+            .arg(file("pid"))
+            .arg("-z")
+            .arg(self.folder.path().join("zserv.api"))
+            .arg("--vty_socket")
+            .arg(self.folder.path())
+            .args(["-P", "0"])
+            .args(extra)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.daemons.push(child);
+    }
+
+    async fn wait_for(&self, socket: &str) {
+        let path = self.folder.path().join(socket);
+        let appears = async {
+            while !path.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(ssh_common::LONG, appears).await.expect("the daemon opens its socket");
+    }
+}
+
+fn nix_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn request(server: &sshd::Sshd, platform: &str) -> CollectRequest {
+    CollectRequest {
+        job: None,
+        target: server.target.clone(),
+        platform: Platforms::shipped().unwrap().get(platform).unwrap(),
+        login: server.login(),
+        host_keys: Vec::new(),
+        fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        previous: None,
+    }
+}
+
+fn changed(outcome: CollectOutcome) -> (Box<SealedConfig>, Facts) {
+    match outcome.result {
+        Ok(Collected::Changed { config, facts, .. }) => (config, facts),
+        other => panic!("{other:?}\n{}", outcome.dialogue),
+    }
+}
+
+fn text(config: &SealedConfig, name: &str) -> String {
+    let part = config.parts().iter().find(|part| part.name == name).unwrap();
+    String::from_utf8(decompress(&part.content, part.size, part.digest).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_running_configuration_of_a_real_frr_is_collected_whole_and_without_its_secrets() {
+    let Some(frr) = Frr::start().await else { return };
+    let force = format!("ForceCommand vtysh --vty_socket {}", frr.folder.path().display());
+    let Some(server) = sshd::start(&[&force], &["ed25519"], "ed25519").await else { return };
+    let mut request = request(&server, "frr");
+
+    let outcome = collect(&request, &DeviceSettings::default()).await;
+    assert_eq!(outcome.login, LoginResult::Accepted);
+    assert!(!outcome.dialogue.contains("canary"), "{}", outcome.dialogue);
+    assert!(outcome.events.iter().any(|event| matches!(event.event, Event::HostKeyLearned { .. })));
+    request.host_keys = outcome.learned.clone().into_iter().collect();
+    let (config, facts) = changed(outcome);
+    let running = text(&config, "running-config");
+    assert!(running.starts_with("Building configuration...") && running.ends_with("!\nend\n"), "{running}");
+    for line in [
+        "hostname frr-real\n",
+        " description uplink to nowhere\n",
+        "router bgp 65001\n",
+        "neighbor 192.0.2.9 password <secret:",
+    ] {
+        assert!(running.contains(line), "{line} in {running}");
+    }
+    assert!(!running.contains("canary") && !config.readable().contains("canary"), "{running}");
+    assert!(facts.software_version.is_some() && facts.hostname.as_deref() == Some("frr-real"), "{facts:?}");
+    assert_eq!(config.parts().iter().filter(|part| part.kind == PartKind::Config).count(), 1);
+
+    request.previous = Some(Previous { significant: config.significant(), size: config.size() });
+    let again = collect(&request, &DeviceSettings::default()).await;
+    assert!(matches!(again.result, Ok(Collected::Unchanged { .. })), "{again:?}");
+    assert!(again.learned.is_none());
+}
+
+#[tokio::test]
+async fn a_real_shell_is_collected_with_what_it_has() {
+    let shell = "ForceCommand env PS1='ops@box:~$ ' bash --norc -i";
+    let Some(server) = sshd::start(&[shell], &["ed25519"], "ed25519").await else { return };
+    let outcome = collect(&request(&server, "linux"), &DeviceSettings::default()).await;
+    let (config, facts) = changed(outcome);
+    assert!(text(&config, "kernel").starts_with("Linux "));
+    assert!(text(&config, "hosts").contains("localhost"));
+    assert!(facts.software_version.is_some(), "{facts:?}");
+}
