@@ -266,3 +266,15 @@ async fn the_server_names_itself_and_shows_its_banner() {
     assert_eq!(connection.banner().as_deref(), Some("Authorised users only\n"));
     assert!(connection.server_version().starts_with("SSH-2.0-OpenSSH_"), "{}", connection.server_version());
 }
+
+#[tokio::test]
+async fn a_banner_that_is_not_utf8_is_named_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("banner");
+    std::fs::write(&file, b"Zugriff nur f\xfcr Befugte\n").unwrap();
+    let line = format!("Banner {}", file.display());
+    let Some(server) = sshd::start(&[&line], &[MODERN], MODERN).await else { return };
+    let refusal = open(&server.target, &server.login(), &[], &settings()).await.unwrap_err();
+    assert_eq!((refusal.failure.code, refusal.auth_refused), (ErrorCode::SshProtocol, false), "{refusal}");
+    assert!(refusal.failure.message.contains("not UTF-8, most likely its login banner"), "{refusal}");
+}

@@ -206,7 +206,7 @@ async fn a_silent_device_is_given_up_when_keepalives_are_asked_for() {
         }
         (near, far)
     });
-    let settings = SshSettings { keepalive: Some(Duration::from_millis(50)), ..settings() };
+    let settings = SshSettings { keepalive: Some(Duration::from_millis(500)), ..settings() };
     let mut connection = open(&target, &password("right"), &[], &settings).await.unwrap();
     let mut shell = connection.shell().await.unwrap();
     cut.send(()).unwrap();

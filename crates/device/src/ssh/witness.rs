@@ -4,6 +4,7 @@ use super::algorithms::key_type;
 use super::text::quote;
 use netraven_model::HostKey;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
+use russh::keys::ssh_encoding;
 use russh::keys::{HashAlg, PublicKey, PublicKeyBase64, PublicKeyOrCertificate};
 use russh::{Channel, Disconnect, Error};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -210,6 +211,9 @@ pub(super) fn classify(error: &Error) -> End {
             "the key exchange failed: a message out of turn, or a Diffie-Hellman group outside 2048 to 8192 bits"
                 .into(),
         ),
+        Error::SshEncoding(ssh_encoding::Error::CharacterEncoding) => {
+            End::Broken("it sent text that is not UTF-8, most likely its login banner".into())
+        }
         other => End::Broken(quote(&other.to_string())),
     }
 }
