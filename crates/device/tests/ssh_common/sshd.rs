@@ -50,10 +50,13 @@ pub async fn start(lines: &[&str], host_keys: &[&str], user_key: &str) -> Option
         config.push(format!("HostKey {}", folder.path().join(format!("host_{kind}")).display()));
     }
     config.extend(lines.iter().map(|line| (*line).to_owned()));
+    let user = user().await;
+    if user != "root" && !terminals_belong_to_their_group() {
+        // Without root, sshd cannot hand a terminal over itself and gives up the whole session.
+        config.push("PermitTTY no".into());
+    }
     let file = folder.path().join("config");
     fs::write(&file, config.join("\n") + "\n").unwrap();
-
-    let user = user().await;
     if user == "root" {
         // Debian's service creates it at each start of the machine; sshd insists on it as root.
         fs::create_dir_all("/run/sshd").unwrap();
@@ -141,6 +144,12 @@ async fn make_key(folder: &Path, name: &str, kind: &str, extra: &str) {
     }
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().await.unwrap();
     assert!(status.success(), "ssh-keygen {kind} {bits}");
+}
+
+/// Whether new pseudo-terminals come with the group that sshd wants for them.
+fn terminals_belong_to_their_group() -> bool {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    mounts.lines().any(|mount| mount.contains(" /dev/pts ") && mount.contains("gid="))
 }
 
 async fn user() -> String {
