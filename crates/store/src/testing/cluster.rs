@@ -1,0 +1,165 @@
+//! The PostgreSQL that all test processes share.
+
+use crate::private::{PrivateCluster, PrivateError, PrivateSettings};
+use aws_lc_rs::digest::{SHA256, digest};
+use nix::unistd::Uid;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// Names of test databases begin so; a UUID of version 7 follows.
+pub(super) const TEST_PREFIX: &str = "test_";
+
+/// Stops the server when no test has used it for a while. A process of its own, because test
+/// processes end without a moment to clean up, and may be killed.
+const JANITOR: &str = include_str!("janitor.sh");
+
+/// This process's use of the shared server. Held until the process ends.
+pub(super) struct Shared {
+    cluster: PrivateCluster,
+}
+
+static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
+
+/// The shared server, started if need be; or why there is none.
+pub(super) async fn shared() -> Result<&'static Shared, &'static str> {
+    let open = || async { Shared::open().await.map_err(|error| error.to_string()) };
+    SHARED.get_or_init(open).await.as_ref().map_err(String::as_str)
+}
+
+impl Shared {
+    async fn open() -> Result<Self, PrivateError> {
+        let data_dir = data_dir()?;
+        let settings = PrivateSettings {
+            memory_mib: 256,
+            start_timeout: Duration::from_secs(120),
+            disposable: true,
+            ..PrivateSettings::new(&data_dir)
+        };
+        let shared = Self { cluster: PrivateCluster::acquire(&settings).await? };
+        call_janitor(&data_dir);
+        if let Err(error) = shared.drop_left_over().await {
+            eprintln!("left-over test databases were not dropped: {error}");
+        }
+        Ok(shared)
+    }
+
+    pub(super) fn admin_url(&self) -> &str {
+        self.cluster.admin_url()
+    }
+
+    /// URL of one database as NetRaven's role.
+    pub(super) fn url_of(&self, database: &str) -> String {
+        let url = self.cluster.url();
+        let (server, query) = url.split_once('?').unwrap_or((url, ""));
+        let (server, _) = server.rsplit_once('/').unwrap_or((server, ""));
+        format!("{server}/{database}?{query}")
+    }
+
+    /// Creates a database that belongs to NetRaven's role, as a copy of `template` or empty.
+    pub(super) async fn create_database(&self, name: &str, template: Option<&str>) -> Result<(), sqlx::Error> {
+        let template = template.unwrap_or("template0");
+        // Copying files beats writing every page through the log when the disk is not waited for.
+        let strategy = if self.cluster.version() >= 15 { "STRATEGY file_copy" } else { "" };
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER netraven {strategy}");
+        execute(self.admin_url(), sql).await
+    }
+
+    /// Drops databases that are older than the running server: the tests that made them are gone.
+    async fn drop_left_over(&self) -> Result<(), sqlx::Error> {
+        let mut admin = PgConnection::connect(self.admin_url()).await?;
+        let started: i64 =
+            sqlx::query_scalar("SELECT extract(epoch FROM pg_postmaster_start_time())::bigint").fetch_one(&mut admin).await?;
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT datname::text FROM pg_database").fetch_all(&mut admin).await?;
+        for name in names.iter().filter(|name| made_before(name, started)) {
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await?;
+        }
+        admin.close().await
+    }
+}
+
+/// Drops a test's database and cuts its connections.
+pub(super) async fn drop_database(admin_url: &str, name: &str) -> Result<(), sqlx::Error> {
+    execute(admin_url, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+}
+
+async fn execute(admin_url: &str, sql: String) -> Result<(), sqlx::Error> {
+    let mut admin = PgConnection::connect(admin_url).await?;
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await?;
+    admin.close().await
+}
+
+/// Whether this is a test database whose name says that it was made before `started` (Unix seconds).
+fn made_before(name: &str, started: i64) -> bool {
+    let id = name.strip_prefix(TEST_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
+    let made = id.and_then(|id| id.get_timestamp()).map(|timestamp| timestamp.to_unix().0);
+    made.is_some_and(|made| i64::try_from(made).is_ok_and(|made| made < started))
+}
+
+/// One directory per user and checkout, so that neither meets the other's server. Its name is easy
+/// to guess, so somebody else's directory in that place is refused.
+fn data_dir() -> Result<PathBuf, PrivateError> {
+    let checkout = digest(&SHA256, env!("CARGO_MANIFEST_DIR").as_bytes());
+    let hash: String = checkout.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let user = Uid::effective();
+    let path = std::env::temp_dir().join(format!("netraven-tests-{user}-{hash}"));
+    // Root's must be entered by the user who runs the server.
+    let mode = if user.is_root() { 0o711 } else { 0o700 };
+    match DirBuilder::new().mode(mode).create(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(PrivateError::io("create", &path)(error))
+        }
+        _ => check_ours(path, user),
+    }
+}
+
+fn check_ours(path: PathBuf, user: Uid) -> Result<PathBuf, PrivateError> {
+    match std::fs::symlink_metadata(&path) {
+        Err(error) => Err(PrivateError::io("look at", &path)(error)),
+        Ok(found) if !found.is_dir() => Err(PrivateError::NotADirectory { path }),
+        Ok(found) if found.uid() != user.as_raw() => Err(PrivateError::WrongOwner {
+            path,
+            owner: found.uid().to_string(),
+            expected: user.to_string(),
+            hint: "remove it, or set TMPDIR to a directory of your own".to_owned(),
+        }),
+        Ok(_) => path.canonicalize().map_err(PrivateError::io("resolve", &path)),
+    }
+}
+
+/// Starts the janitor unless one is at work.
+fn call_janitor(data_dir: &Path) {
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(data_dir.join("janitor.lock"));
+    // The lock is only tried: the janitor takes it for itself.
+    if lock.is_ok_and(|lock| lock.try_lock().is_err()) {
+        return;
+    }
+    let mut janitor = Command::new("sh");
+    janitor.args(["-c", JANITOR, "netraven-test-janitor"]).arg(data_dir).process_group(0).current_dir("/");
+    janitor.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = janitor.spawn() {
+        eprintln!("the test server will stay up, since its janitor did not start: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_test_databases_from_before_the_servers_start_are_left_over() {
+        let name = format!("{TEST_PREFIX}{}", Uuid::now_v7().simple());
+        assert!(!made_before(&name, 1_000_000_000));
+        assert!(made_before(&name, 100_000_000_000));
+        assert!(!made_before("test_by_hand", 100_000_000_000));
+        assert!(!made_before("netraven", 100_000_000_000));
+    }
+}
