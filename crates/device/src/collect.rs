@@ -119,7 +119,7 @@ impl<'a> Course<'a> {
                 if let Some(key) = open.learned {
                     self.learn(key);
                 }
-                if open.failure.code == ErrorCode::AuthFailed {
+                if open.auth_refused {
                     self.login = LoginResult::Refused;
                     self.event(Event::CredentialRefused { credential: request.login.credential });
                 }

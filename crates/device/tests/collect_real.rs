@@ -1,5 +1,5 @@
 //! Whole backups from real systems behind a real OpenSSH server: FRR's `vtysh`, and a shell.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ssh_common;
 

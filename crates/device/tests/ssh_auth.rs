@@ -93,6 +93,19 @@ async fn a_refused_password_is_sent_once_more_at_most_as_an_answer() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_looked_at_is_not_given_as_an_answer_too() {
+    let script = Script {
+        methods: vec![Password, KeyboardInteractive],
+        rounds: vec![vec![("Password:", false)]],
+        offers_again: true,
+        ..Script::default()
+    };
+    let (refusal, log) = kept_out(script, &password("canary")).await;
+    expect(&refusal, ErrorCode::AuthFailed, true, &["password (refused)"]);
+    assert_eq!(log, ["password ops canary"]);
+}
+
+#[tokio::test]
 async fn a_second_factor_is_quoted_and_gets_no_answer() {
     let script = Script {
         methods: vec![KeyboardInteractive],

@@ -166,6 +166,11 @@ impl<'a> Course<'a> {
             self.done.retain(|done| *done != MethodKind::PublicKey);
         }
         self.done.push(method);
+        if method == MethodKind::Password && !partial && offered.contains(&MethodKind::Password) {
+            // It was looked at and is wrong. To show it again in answer to a question would count as
+            // a second failed login, and lock accounts twice as fast.
+            self.done.push(MethodKind::KeyboardInteractive);
+        }
     }
 
     async fn none(&mut self, handle: &mut Handle<Observer>) -> Result<Answer, Stop> {

@@ -52,6 +52,8 @@ pub struct Script {
     pub stalls_in_password: bool,
     /// Methods whose success is not enough.
     pub partial: Vec<MethodKind>,
+    /// Whether a refused method stays on offer, as with OpenSSH.
+    pub offers_again: bool,
     /// Rounds of questions; every hidden one is answered right by `password`.
     pub rounds: Vec<Vec<(&'static str, bool)>>,
     pub user_key: Option<PublicKey>,
@@ -67,6 +69,7 @@ impl Default for Script {
             breaks_in_password: false,
             stalls_in_password: false,
             partial: Vec::new(),
+            offers_again: false,
             rounds: Vec::new(),
             user_key: None,
             banner: None,
@@ -149,7 +152,8 @@ impl Server {
             return Auth::Accept;
         }
         let others: Vec<_> = self.script.methods.iter().copied().filter(|other| *other != method).collect();
-        let proceed_with_methods = right.then(|| MethodSet::from(&others[..]));
+        let offered = if self.script.offers_again && !right { &self.script.methods } else { &others };
+        let proceed_with_methods = (right || self.script.offers_again).then(|| MethodSet::from(&offered[..]));
         Auth::Reject { proceed_with_methods, partial_success: right }
     }
 
