@@ -1,1 +1,31 @@
-//! Placeholder while the crate is written.
+//! Everything that speaks SQL: the inventory, the job queue, versions, logs, settings.
+//!
+//! One [`Store`] holds a pool of connections; each module has concrete functions that take it. No other crate
+//! contains SQL. `schema/schema.sql` shows the tables; `docs/decisions/0002-runtime-sql.md` says why the
+//! statements are checked by tests rather than by macros.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod connect;
+pub mod credentials;
+pub mod devices;
+mod error;
+pub mod jobs;
+pub mod logs;
+pub mod maintenance;
+pub mod private;
+mod rows;
+pub mod schedules;
+mod schema;
+pub mod settings;
+mod store;
+pub mod tags;
+pub mod testing;
+mod text;
+pub mod versions;
+pub mod workers;
+
+pub use connect::ConnectSettings;
+pub use error::StoreError;
+pub use schema::Initialized;
+pub use store::{DatabaseInfo, Store};

@@ -1,0 +1,221 @@
+use crate::{Store, StoreError};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+use std::fmt;
+use std::time::Duration;
+
+/// How to reach the database and how long to wait for it.
+#[derive(Clone)]
+pub struct ConnectSettings {
+    /// `postgres://`, `postgresql://`, `postgresql+asyncpg://` or `postgresql+psycopg2://`. A Unix socket is named by
+    /// `?host=/folder` or by `host=%2Ffolder` in the host's place.
+    pub url: String,
+    /// Connections in the pool at most; a [`crate::jobs::JobListener`] keeps one for itself.
+    pub max_connections: u32,
+    /// Longest wait for a new connection, and for a free one of the pool.
+    pub connect_timeout: Duration,
+    /// Longest run of one statement.
+    pub statement_timeout: Duration,
+    /// Longest wait for a lock.
+    pub lock_timeout: Duration,
+    /// Name shown in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+impl ConnectSettings {
+    /// A URL with defaults that fit a service: 10 connections, 10 s to connect, 30 s per statement, 10 s per lock.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 10,
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            application_name: "netraven".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectSettings {
+    /// The URL may hold the password, so it is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectSettings")
+            .field("max_connections", &self.max_connections)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("application_name", &self.application_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Connects. Says nothing about the schema: see [`Store::ready`] and [`Store::initialize`].
+    ///
+    /// # Errors
+    /// A URL that cannot be used, a server that does not answer, a user it does not let in, a database it does not
+    /// have: each its own variant.
+    pub async fn connect(settings: &ConnectSettings) -> Result<Self, StoreError> {
+        let options = parse_url(&settings.url)?.application_name(&settings.application_name);
+        // The pool retries refused connections until its deadline and then forgets why; one connection by hand
+        // tells at once.
+        let first =
+            tokio::time::timeout(settings.connect_timeout, PgConnection::connect_with(&options)).await;
+        match first {
+            Ok(Ok(connection)) => drop(connection.close().await),
+            Ok(Err(error)) => return Err(connect_error(&options, error)),
+            Err(_) => {
+                let reason = format!("no answer within {} s", settings.connect_timeout.as_secs_f32());
+                return Err(StoreError::Unreachable { server: server(&options), reason });
+            }
+        }
+        Ok(Self::new(pool_options(settings).connect_lazy_with(options)))
+    }
+}
+
+/// Settings of each new connection. `set_config` rather than start-up options, which connection poolers refuse.
+fn pool_options(settings: &ConnectSettings) -> PgPoolOptions {
+    const PREPARE: &str = "SELECT set_config('search_path', 'netraven', false), \
+         set_config('statement_timeout', $1, false), \
+         set_config('lock_timeout', $2, false), \
+         set_config('idle_in_transaction_session_timeout', $1, false), \
+         (SELECT set_config(name, 'lz4', false) FROM pg_settings \
+           WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
+    let millis = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128).to_string();
+    let statement = millis(settings.statement_timeout);
+    let lock = millis(settings.lock_timeout);
+    PgPoolOptions::new()
+        .max_connections(settings.max_connections.max(1))
+        .acquire_timeout(settings.connect_timeout)
+        .after_connect(move |connection, _| {
+            let (statement, lock) = (statement.clone(), lock.clone());
+            Box::pin(async move {
+                sqlx::query(PREPARE).bind(statement).bind(lock).execute(connection).await.map(drop)
+            })
+        })
+}
+
+fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
+    let server = server(options);
+    let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+    match (code.as_deref(), error) {
+        (Some("28P01" | "28000"), _) => {
+            StoreError::AuthRejected { server, user: options.get_username().to_owned() }
+        }
+        (Some("3D000"), _) => StoreError::DatabaseMissing {
+            server,
+            database: options.get_database().unwrap_or(options.get_username()).to_owned(),
+        },
+        (_, error @ (sqlx::Error::Io(_) | sqlx::Error::Tls(_))) => {
+            StoreError::Unreachable { server, reason: error.to_string() }
+        }
+        (_, source) => StoreError::Query { operation: "connect to the database", source },
+    }
+}
+
+fn server(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => format!("{} (port {})", folder.display(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Parameters that are understood; others are an error, because a misspelt `sslmode` must not be ignored.
+const PARAMETERS: &[&str] = &[
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "application_name",
+    "options",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+];
+
+fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let wrong = |reason: String| StoreError::invalid("the database URL", reason);
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+        wrong("expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found no '://'".into())
+    })?;
+    match scheme {
+        "postgres" | "postgresql" | "postgresql+asyncpg" | "postgresql+psycopg2" => {}
+        other => return Err(wrong(format!("expected the scheme postgresql, found '{other}'"))),
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    // URL syntax wants a host; with `?host=/folder` people leave it out, as libpq lets them.
+    let host = if authority.is_empty() || authority.ends_with('@') { "localhost" } else { "" };
+    let query = parameters(query).map_err(wrong)?;
+    let text = format!("postgresql://{authority}{host}/{database}{query}");
+    // The driver's own message may quote the URL, so it is not passed on.
+    text.parse().map_err(|_| wrong("expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password percent-encoded".into()))
+}
+
+fn parameters(query: &str) -> Result<String, String> {
+    let mut known = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // asyncpg's name for it.
+        let key = if key == "ssl" { "sslmode" } else { key };
+        if !PARAMETERS.contains(&key) {
+            return Err(format!("unknown parameter '{key}'; known are {}", PARAMETERS.join(", ")));
+        }
+        known.push(format!("{key}={value}"));
+    }
+    Ok(if known.is_empty() { String::new() } else { format!("?{}", known.join("&")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> PgConnectOptions {
+        parse_url(url).unwrap()
+    }
+
+    #[test]
+    fn url_forms_of_other_drivers_are_understood() {
+        for scheme in ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2"] {
+            let options = parsed(&format!("{scheme}://raven:p%40ss@db.example:6432/inventory?ssl=require"));
+            assert_eq!((options.get_host(), options.get_port()), ("db.example", 6432));
+            assert_eq!((options.get_username(), options.get_database()), ("raven", Some("inventory")));
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_is_named_by_its_folder() {
+        for url in [
+            "postgresql://raven@/netraven?host=/run/pg&port=5433",
+            "postgresql:///netraven?host=%2Frun%2Fpg&user=raven&port=5433",
+            "postgresql://raven@%2Frun%2Fpg:5433/netraven",
+        ] {
+            let options = parsed(url);
+            assert_eq!(server(&options), "/run/pg (port 5433)", "{url}");
+            assert_eq!((options.get_username(), options.get_database()), ("raven", Some("netraven")));
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_without_being_quoted() {
+        for url in [
+            "mysql://u:canary@h/d",
+            "canary",
+            "postgresql://u:canary@h:port/d",
+            "postgresql://u:canary@h/d?sslmod=require",
+            "postgresql://u:canary@h/d?sslmode=maybe",
+        ] {
+            let error = parse_url(url).unwrap_err();
+            assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_output_of_the_settings_has_no_url() {
+        assert!(!format!("{:?}", ConnectSettings::new("postgres://u:canary@h/d")).contains("canary"));
+    }
+}

@@ -1,0 +1,234 @@
+//! Credentials at rest. Their secrets are ciphertexts made elsewhere; here they are opaque bytes.
+
+use crate::text::{clean, clean_option};
+use crate::{Store, StoreError, tags};
+use chrono::{DateTime, Utc};
+use netraven_model::CredentialId;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+use std::fmt;
+
+/// The priority of a credential that was given none; lower ones are tried first.
+pub const DEFAULT_PRIORITY: i32 = 100;
+
+/// A credential with its ciphertexts, as a session needs it.
+#[derive(Clone, PartialEq)]
+pub struct StoredCredential {
+    /// Row; the ciphertexts are bound to it.
+    pub id: CredentialId,
+    /// Unique name.
+    pub name: String,
+    /// Name to log in with.
+    pub username: String,
+    /// Ciphertext of the password.
+    pub password: Option<Vec<u8>>,
+    /// Ciphertext of the enable secret.
+    pub enable_secret: Option<Vec<u8>>,
+    /// Ciphertext of the private key.
+    pub private_key: Option<Vec<u8>>,
+    /// Ciphertext of the private key's passphrase.
+    pub key_passphrase: Option<Vec<u8>>,
+    /// Lower first.
+    pub priority: i32,
+}
+
+/// A credential to enter under an id taken with [`next_id`].
+#[derive(Clone, Default)]
+pub struct NewCredential {
+    /// Unique name.
+    pub name: String,
+    /// Name to log in with.
+    pub username: String,
+    /// Ciphertext of the password.
+    pub password: Option<Vec<u8>>,
+    /// Ciphertext of the enable secret.
+    pub enable_secret: Option<Vec<u8>>,
+    /// Ciphertext of the private key.
+    pub private_key: Option<Vec<u8>>,
+    /// Ciphertext of the private key's passphrase.
+    pub key_passphrase: Option<Vec<u8>>,
+    /// Lower first; `None` means [`DEFAULT_PRIORITY`].
+    pub priority: Option<i32>,
+    /// For people.
+    pub description: Option<String>,
+    /// Names of tags; those that do not exist are made. Empty means the tag `default`.
+    pub tags: Vec<String>,
+}
+
+/// What may be shown of a credential.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CredentialInfo {
+    /// Row.
+    pub id: CredentialId,
+    /// Unique name.
+    pub name: String,
+    /// Name to log in with.
+    pub username: String,
+    /// Whether it has a password.
+    pub has_password: bool,
+    /// Whether it has an enable secret.
+    pub has_enable_secret: bool,
+    /// Whether it has a private key.
+    pub has_private_key: bool,
+    /// Lower first.
+    pub priority: i32,
+    /// For people.
+    pub description: Option<String>,
+    /// Names of its tags, sorted.
+    pub tags: Vec<String>,
+    /// Last time a device was asked with it.
+    pub last_used: Option<DateTime<Utc>>,
+    /// Last time a device accepted it.
+    pub last_success: Option<DateTime<Utc>>,
+    /// 0 to 1; the latest uses weigh most.
+    pub success_rate: f32,
+    /// Times it was accepted.
+    pub successes: i64,
+    /// Times it was refused.
+    pub failures: i64,
+    /// When it was entered.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Takes an id for a credential that is about to be made: its ciphertexts are bound to the id, so it comes first.
+pub async fn next_id(store: &Store) -> Result<CredentialId, StoreError> {
+    sqlx::query_scalar("SELECT nextval(pg_get_serial_sequence('netraven.credentials', 'id'))")
+        .fetch_one(store.pool())
+        .await
+        .map(CredentialId)
+        .map_err(StoreError::query("take an id for a credential"))
+}
+
+/// Enters a credential.
+///
+/// # Errors
+/// [`StoreError::Duplicate`] for a name that is taken, [`StoreError::Invalid`] for an empty one.
+pub async fn insert(
+    store: &Store,
+    id: CredentialId,
+    new: NewCredential,
+) -> Result<CredentialInfo, StoreError> {
+    const INSERT: &str = "INSERT INTO credentials (id, name, username, password, enable_secret, private_key,
+            key_passphrase, priority, description)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    if new.name.trim().is_empty() || new.name.contains('\0') {
+        return Err(StoreError::invalid("the credential", "it needs a name to be spoken of by"));
+    }
+    tags::check_names(&new.tags)?;
+    let mut tx = store.begin("store a credential").await?;
+    sqlx::query(INSERT)
+        .bind(id.0)
+        .bind(&new.name)
+        .bind(clean(&new.username))
+        .bind(&new.password)
+        .bind(&new.enable_secret)
+        .bind(&new.private_key)
+        .bind(&new.key_passphrase)
+        .bind(new.priority.unwrap_or(DEFAULT_PRIORITY))
+        .bind(clean_option(&new.description))
+        .execute(&mut *tx)
+        .await
+        .map_err(StoreError::unless_taken("store a credential", "credential", &new.name))?;
+    let default = [tags::DEFAULT.to_owned()];
+    let names = if new.tags.is_empty() { &default[..] } else { &new.tags };
+    let wanted: Vec<_> = names.iter().map(|name| (id.0, clean(name))).collect();
+    tags::attach_credentials(&mut tx, &wanted).await?;
+    tx.commit().await.map_err(StoreError::query("store a credential"))?;
+    get_info(store, &new.name).await
+}
+
+/// All credentials in the order in which they are tried, without their ciphertexts.
+pub async fn list(store: &Store) -> Result<Vec<CredentialInfo>, StoreError> {
+    const LIST: &str = concat!(info_select!(), " ORDER BY c.priority, c.success_rate DESC, c.name");
+    sqlx::query_as(LIST).fetch_all(store.pool()).await.map_err(StoreError::query("list credentials"))
+}
+
+/// One credential by its name, without its ciphertexts.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn get_info(store: &Store, name: &str) -> Result<CredentialInfo, StoreError> {
+    const GET: &str = concat!(info_select!(), " WHERE c.name = $1");
+    sqlx::query_as(GET)
+        .bind(name)
+        .fetch_optional(store.pool())
+        .await
+        .map_err(StoreError::query("look up a credential"))?
+        .ok_or_else(|| StoreError::not_found("credential", name))
+}
+
+/// Removes a credential with its statistics.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
+    let removed = sqlx::query("DELETE FROM credentials WHERE name = $1")
+        .bind(name)
+        .execute(store.pool())
+        .await
+        .map_err(StoreError::query("remove a credential"))?;
+    if removed.rows_affected() == 0 { Err(StoreError::not_found("credential", name)) } else { Ok(()) }
+}
+
+macro_rules! info_select {
+    () => {
+        "SELECT c.id, c.name, c.username, c.password IS NOT NULL AS has_password,
+            c.enable_secret IS NOT NULL AS has_enable_secret, c.private_key IS NOT NULL AS has_private_key,
+            c.priority, c.description, c.last_used, c.last_success, c.success_rate, c.successes, c.failures,
+            c.created_at,
+            ARRAY (SELECT t.name FROM credential_tags ct JOIN tags t ON t.id = ct.tag_id
+                   WHERE ct.credential_id = c.id ORDER BY t.name) AS tags
+        FROM credentials c"
+    };
+}
+use info_select;
+
+impl FromRow<'_, PgRow> for CredentialInfo {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: CredentialId(row.try_get("id")?),
+            name: row.try_get("name")?,
+            username: row.try_get("username")?,
+            has_password: row.try_get("has_password")?,
+            has_enable_secret: row.try_get("has_enable_secret")?,
+            has_private_key: row.try_get("has_private_key")?,
+            priority: row.try_get("priority")?,
+            description: row.try_get("description")?,
+            tags: row.try_get("tags")?,
+            last_used: row.try_get("last_used")?,
+            last_success: row.try_get("last_success")?,
+            success_rate: row.try_get("success_rate")?,
+            successes: row.try_get("successes")?,
+            failures: row.try_get("failures")?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for StoredCredential {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: CredentialId(row.try_get("id")?),
+            name: row.try_get("name")?,
+            username: row.try_get("username")?,
+            password: row.try_get("password")?,
+            enable_secret: row.try_get("enable_secret")?,
+            private_key: row.try_get("private_key")?,
+            key_passphrase: row.try_get("key_passphrase")?,
+            priority: row.try_get("priority")?,
+        })
+    }
+}
+
+impl fmt::Debug for StoredCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredCredential({} '{}')", self.id, self.name)
+    }
+}
+
+impl fmt::Debug for NewCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewCredential('{}')", self.name)
+    }
+}

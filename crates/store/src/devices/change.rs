@@ -1,0 +1,150 @@
+use super::{Device, get};
+use crate::text::{clean, clean_option};
+use crate::{Store, StoreError, tags};
+use netraven_model::DeviceName;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+/// What to change; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceChange {
+    /// New name.
+    pub hostname: Option<DeviceName>,
+    /// New IP address or DNS name.
+    pub address: Option<String>,
+    /// New TCP port; `Some(None)` returns to [`super::DEFAULT_PORT`].
+    pub port: Option<Option<u16>>,
+    /// New platform.
+    pub device_type: Option<String>,
+    /// New site; an empty text removes it.
+    pub site: Option<String>,
+    /// New description; an empty text removes it.
+    pub description: Option<String>,
+    /// New notes; an empty text removes them.
+    pub notes: Option<String>,
+    /// `false`: no run takes the device any more.
+    pub enabled: Option<bool>,
+    /// All its tags; those that do not exist are made.
+    pub tags: Option<Vec<String>>,
+}
+
+/// What went with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Stored versions.
+    pub versions: i64,
+    /// Jobs, with their attempts and logs.
+    pub jobs: i64,
+}
+
+/// Changes a device.
+///
+/// # Errors
+/// [`StoreError::NotFound`], [`StoreError::Duplicate`] for a new name that is taken, [`StoreError::Invalid`].
+pub async fn update(store: &Store, name: &str, change: DeviceChange) -> Result<Device, StoreError> {
+    const UPDATE: &str = "UPDATE devices SET
+            hostname = coalesce($2, hostname), ip_address = coalesce($3, ip_address),
+            port = CASE WHEN $4 THEN $5 ELSE port END, device_type = coalesce($6, device_type),
+            site = nullif(coalesce($7, site), ''), description = nullif(coalesce($8, description), ''),
+            notes = nullif(coalesce($9, notes), ''),
+            status = CASE WHEN $10 THEN (CASE status WHEN 'disabled' THEN 'new' ELSE status END)
+                          WHEN NOT $10 THEN 'disabled' ELSE status END,
+            updated_at = now()
+        WHERE id = $1";
+    check(&change)?;
+    let id = get(store, name).await?.id;
+    let mut tx = store.begin("update a device").await?;
+    let new_name = change.hostname.as_ref().map(DeviceName::as_str);
+    let changed = sqlx::query(UPDATE)
+        .bind(id.0)
+        .bind(new_name)
+        .bind(clean_option(&change.address))
+        .bind(change.port.is_some())
+        .bind(change.port.flatten().map(i32::from))
+        .bind(clean_option(&change.device_type))
+        .bind(clean_option(&change.site))
+        .bind(clean_option(&change.description))
+        .bind(clean_option(&change.notes))
+        .bind(change.enabled)
+        .execute(&mut *tx)
+        .await
+        .map_err(StoreError::unless_taken("update a device", "device", new_name.unwrap_or(name)))?;
+    if changed.rows_affected() == 0 {
+        return Err(StoreError::not_found("device", name));
+    }
+    if let Some(names) = &change.tags {
+        tags::clear_devices(&mut tx, &[id.0]).await?;
+        let wanted: Vec<_> = names.iter().map(|name| (id.0, clean(name))).collect();
+        tags::attach_devices(&mut tx, &wanted).await?;
+    }
+    tx.commit().await.map_err(StoreError::query("update a device"))?;
+    get(store, &id.to_string()).await
+}
+
+/// Removes a device with its versions, jobs and logs.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn remove(store: &Store, name: &str) -> Result<Removed, StoreError> {
+    let failed = StoreError::query("remove a device");
+    let id = get(store, name).await?.id.0;
+    let mut tx = store.begin("remove a device").await?;
+    // First of all the row that everybody locks first: a session's result either comes before or finds nothing.
+    let locked = sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR UPDATE")
+        .bind(id)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(&failed)?;
+    if locked.is_none() {
+        return Err(StoreError::not_found("device", name));
+    }
+    let removed = Removed {
+        versions: count(&mut tx, "SELECT count(*) FROM device_configurations WHERE device_id = $1", id)
+            .await?,
+        jobs: count(&mut tx, "SELECT count(*) FROM jobs WHERE device_id = $1", id).await?,
+    };
+    // Log tables have no foreign keys, so nothing cascades there.
+    for statement in [
+        "DELETE FROM job_logs WHERE device_id = $1",
+        "DELETE FROM connection_logs WHERE device_id = $1",
+        "DELETE FROM devices WHERE id = $1",
+    ] {
+        sqlx::query(statement).bind(id).execute(&mut *tx).await.map_err(&failed)?;
+    }
+    tx.commit().await.map_err(&failed)?;
+    Ok(removed)
+}
+
+/// Forgets the device's host keys: the next contact learns its key anew. Answers how many were forgotten.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn accept_host_key(store: &Store, name: &str) -> Result<u64, StoreError> {
+    let id = get(store, name).await?.id;
+    let forgotten = sqlx::query("DELETE FROM host_keys WHERE device_id = $1")
+        .bind(id.0)
+        .execute(store.pool())
+        .await
+        .map_err(StoreError::query("forget a device's host keys"))?;
+    Ok(forgotten.rows_affected())
+}
+
+fn check(change: &DeviceChange) -> Result<(), StoreError> {
+    for (field, value) in [("address", &change.address), ("platform", &change.device_type)] {
+        if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+            return Err(StoreError::invalid("the change", format!("the {field} must not be empty")));
+        }
+    }
+    if change.port == Some(Some(0)) {
+        return Err(StoreError::invalid("the change", "a TCP port is 1 to 65535, not 0"));
+    }
+    tags::check_names(change.tags.as_deref().unwrap_or_default())
+}
+
+async fn count(tx: &mut PgConnection, statement: &'static str, id: i64) -> Result<i64, StoreError> {
+    sqlx::query_scalar(statement)
+        .bind(id)
+        .fetch_one(tx)
+        .await
+        .map_err(StoreError::query("count what belongs to a device"))
+}

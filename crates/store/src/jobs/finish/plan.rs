@@ -1,0 +1,206 @@
+use super::{FinishError, Finished, FinishedResult, Recorded};
+use crate::StoreError;
+use crate::rows::hash;
+use netraven_model::{DeviceId, Facts, Failure, Hash256, JobStatus, Outcome, RunId, VersionId};
+use netraven_seal::{SealedConfig, SealedPart};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// No retry waits longer, whatever the caller says.
+const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A result that will be recorded, and what comes of it.
+pub(super) struct Accepted<'a> {
+    pub finished: &'a Finished,
+    pub device: DeviceId,
+    pub run: Option<RunId>,
+    pub end: End<'a>,
+    /// The version that the job stored or found unchanged.
+    pub version: Option<(VersionId, i64)>,
+}
+
+/// What becomes of a job.
+pub(super) enum End<'a> {
+    /// A new version.
+    Store {
+        config: &'a SealedConfig,
+        platform_digest: Hash256,
+        flags: &'a [String],
+        facts: &'a Facts,
+        seq: i64,
+        /// The version that was the newest so far.
+        replaces: Option<i64>,
+    },
+    /// The newest version was seen again.
+    Confirm { facts: &'a Facts },
+    /// Another attempt after a while.
+    Retry { failure: &'a Failure, wait: Duration },
+    /// Over without success.
+    Fail { failure: &'a Failure },
+    /// Over because somebody wanted that; the failure is one that came at the same time.
+    Cancel { failure: Option<&'a Failure> },
+    /// The cancellation was withdrawn.
+    Requeue,
+}
+
+impl Accepted<'_> {
+    pub(super) fn status(&self) -> JobStatus {
+        match self.end {
+            End::Store { .. } | End::Confirm { .. } | End::Fail { .. } => JobStatus::Done,
+            End::Retry { .. } | End::Requeue => JobStatus::Queued,
+            End::Cancel { .. } => JobStatus::Cancelled,
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match self.end {
+            End::Store { .. } => Some(Outcome::Changed),
+            End::Confirm { .. } => Some(Outcome::Unchanged),
+            End::Fail { .. } => Some(Outcome::Failed),
+            End::Retry { .. } | End::Requeue | End::Cancel { .. } => None,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self.end {
+            End::Retry { failure, .. } | End::Fail { failure } => Some(failure),
+            End::Cancel { failure } => failure,
+            End::Store { .. } | End::Confirm { .. } | End::Requeue => None,
+        }
+    }
+
+    pub(super) fn facts(&self) -> Option<&Facts> {
+        match self.end {
+            End::Store { facts, .. } | End::Confirm { facts } => Some(facts),
+            _ => None,
+        }
+    }
+
+    pub(super) fn recorded(&self) -> Recorded {
+        Recorded {
+            job: self.finished.job,
+            outcome: self.outcome(),
+            version: self.version,
+            retry_planned: self.status() == JobStatus::Queued,
+        }
+    }
+}
+
+/// Reads the jobs and the newest versions of their devices, which are locked, and decides for each result what
+/// becomes of it. A job that comes twice is stale the second time.
+pub(super) async fn plan<'a>(
+    tx: &mut PgConnection,
+    worker: &str,
+    batch: &'a [Finished],
+) -> Result<Vec<Result<Accepted<'a>, FinishError>>, StoreError> {
+    // A statement of its own after the one that waited for the locks: it sees what was committed before.
+    const JOBS: &str = "SELECT j.id, j.device_id, j.run_id, j.token, j.cancel_requested,
+            j.status = 'running' AND j.worker = $2 AS mine,
+            head.id AS version_id, head.seq, head.significant_hash
+        FROM jobs j LEFT JOIN LATERAL (
+            SELECT c.id, c.seq, c.significant_hash FROM device_configurations c
+            WHERE c.device_id = j.device_id ORDER BY c.seq DESC LIMIT 1) head ON true
+        WHERE j.id = ANY ($1) ORDER BY j.device_id, j.id FOR NO KEY UPDATE OF j";
+    let ids: Vec<i64> = batch.iter().map(|finished| finished.job.0).collect();
+    let rows: Vec<Current> = sqlx::query_as(JOBS)
+        .bind(ids)
+        .bind(worker)
+        .fetch_all(tx)
+        .await
+        .map_err(StoreError::query("read the jobs that finished"))?;
+    let mut rows: HashMap<i64, Option<Current>> = rows.into_iter().map(|row| (row.job, Some(row))).collect();
+    Ok(batch
+        .iter()
+        .map(|finished| {
+            let row = rows.get_mut(&finished.job.0).ok_or(FinishError::Gone(finished.job))?;
+            let mine = row.take_if(|row| row.mine && row.token == finished.token);
+            accept(finished, mine.ok_or(FinishError::Stale(finished.job))?)
+        })
+        .collect())
+}
+
+/// A job as it is under the lock.
+struct Current {
+    job: i64,
+    device: i64,
+    run: Option<i64>,
+    token: i64,
+    mine: bool,
+    cancel_requested: bool,
+    head: Option<Head>,
+}
+
+struct Head {
+    version: i64,
+    seq: i64,
+    significant: Hash256,
+}
+
+fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError> {
+    let (mut version, head) = (None, row.head);
+    let mut confirm = |facts| {
+        version = head.as_ref().map(|head| (VersionId(head.version), head.seq));
+        End::Confirm { facts }
+    };
+    let end = match &finished.result {
+        FinishedResult::Changed { config, facts, .. }
+            if head.as_ref().is_some_and(|head| head.significant == config.significant()) =>
+        {
+            confirm(facts)
+        }
+        FinishedResult::Changed { config, platform_digest, flags, facts } => {
+            config.parts().iter().try_for_each(|part| check_fits(finished, part))?;
+            let seq = head.as_ref().map_or(1, |head| head.seq + 1);
+            let replaces = head.as_ref().map(|head| head.version);
+            End::Store { config, platform_digest: *platform_digest, flags, facts, seq, replaces }
+        }
+        FinishedResult::Unchanged { facts } => confirm(facts),
+        FinishedResult::Failed { failure, retry_in: Some(_) } if row.cancel_requested => {
+            End::Cancel { failure: Some(failure) }
+        }
+        FinishedResult::Failed { failure, retry_in: Some(wait) } => {
+            End::Retry { failure, wait: (*wait).min(LONGEST_WAIT) }
+        }
+        FinishedResult::Failed { failure, retry_in: None } => End::Fail { failure },
+        FinishedResult::Cancelled if row.cancel_requested => End::Cancel { failure: None },
+        FinishedResult::Cancelled => End::Requeue,
+    };
+    Ok(Accepted { finished, device: DeviceId(row.device), run: row.run.map(RunId), end, version })
+}
+
+/// Columns are signed and half as wide; a value that does not fit is refused rather than wrapped.
+fn check_fits(finished: &Finished, part: &SealedPart) -> Result<(), FinishError> {
+    let unstorable = |what: &str, value: usize| FinishError::Unstorable {
+        job: finished.job,
+        reason: format!("part '{}' has {what} {value}, more than a column can hold", part.name),
+    };
+    if let Some(span) = part.volatile.iter().find(|span| i32::try_from(span.end).is_err()) {
+        return Err(unstorable("a volatile span up to byte", span.end));
+    }
+    if i32::try_from(part.secrets).is_err() {
+        return Err(unstorable("a number of secrets of", part.secrets as usize));
+    }
+    Ok(())
+}
+
+impl FromRow<'_, PgRow> for Current {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let head = match row.try_get::<Option<i64>, _>("version_id")? {
+            Some(version) => {
+                Some(Head { version, seq: row.try_get("seq")?, significant: hash(row, "significant_hash")? })
+            }
+            None => None,
+        };
+        Ok(Self {
+            job: row.try_get("id")?,
+            device: row.try_get("device_id")?,
+            run: row.try_get("run_id")?,
+            token: row.try_get("token")?,
+            mine: row.try_get::<Option<bool>, _>("mine")?.unwrap_or(false),
+            cancel_requested: row.try_get("cancel_requested")?,
+            head,
+        })
+    }
+}

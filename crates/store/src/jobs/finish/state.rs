@@ -1,0 +1,166 @@
+use super::plan::{Accepted, End};
+use crate::StoreError;
+use crate::text::{clean, clean_option};
+use netraven_model::Facts;
+use sqlx::PgConnection;
+
+/// Jobs are over, or wait for their next attempt.
+pub(super) async fn update_jobs(
+    tx: &mut PgConnection,
+    accepted: &[&mut Accepted<'_>],
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE jobs j SET status = w.status, outcome = w.outcome, error_code = w.code,
+            error = w.error, started_at = w.started, version_id = w.version, lease_until = NULL,
+            completed_at = CASE WHEN w.status <> 'queued' THEN w.finished END,
+            scheduled_for = CASE WHEN w.status = 'queued' THEN now() + make_interval(secs => w.wait)
+                                 ELSE j.scheduled_for END
+        FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::timestamptz[], $8::bigint[], $9::float8[])
+            AS w (id, status, outcome, code, error, started, finished, version, wait)
+        WHERE j.id = w.id";
+    let wait = |job: &&mut Accepted<'_>| match job.end {
+        End::Retry { wait, .. } => wait.as_secs_f64(),
+        _ => 0.0,
+    };
+    let failures = Failures::of(accepted);
+    sqlx::query(UPDATE)
+        .bind(accepted.iter().map(|job| job.finished.job.0).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.status().as_str()).collect::<Vec<_>>())
+        .bind(outcomes(accepted))
+        .bind(failures.codes)
+        .bind(failures.messages)
+        .bind(accepted.iter().map(|job| job.finished.started_at).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.finished_at).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.version.map(|(id, _)| id.0)).collect::<Vec<_>>())
+        .bind(accepted.iter().map(wait).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("record how jobs ended"))
+}
+
+/// Devices are free again, and what was learned of them stands on their rows.
+pub(super) async fn update_devices(
+    tx: &mut PgConnection,
+    accepted: &[&mut Accepted<'_>],
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE devices d SET session_job = NULL,
+            status = CASE d.status WHEN 'disabled' THEN d.status ELSE coalesce(w.status, d.status) END,
+            last_seen = CASE w.status WHEN 'ok' THEN greatest(d.last_seen, w.finished) ELSE d.last_seen END,
+            last_error_code = CASE w.status WHEN 'ok' THEN NULL ELSE coalesce(w.code, d.last_error_code) END,
+            last_error = CASE w.status WHEN 'ok' THEN NULL ELSE coalesce(w.error, d.last_error) END,
+            serial_number = coalesce(w.serial, d.serial_number),
+            model = coalesce(w.model, d.model),
+            software_version = coalesce(w.software, d.software_version)
+        FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[]) AS w (id, status, finished, code, error, serial, model, software)
+        WHERE d.id = w.id";
+    let status = |job: &&mut Accepted<'_>| match job.end {
+        End::Store { .. } | End::Confirm { .. } => Some("ok"),
+        End::Fail { .. } => Some("failing"),
+        // Not said before the last attempt.
+        End::Retry { .. } | End::Cancel { .. } | End::Requeue => None,
+    };
+    let fact = |pick: fn(&Facts) -> &Option<String>| -> Vec<Option<String>> {
+        accepted.iter().map(|job| job.facts().and_then(|facts| clean_option(pick(facts)))).collect()
+    };
+    let failures = Failures::of(accepted);
+    sqlx::query(UPDATE)
+        .bind(accepted.iter().map(|job| job.device.0).collect::<Vec<_>>())
+        .bind(accepted.iter().map(status).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.finished_at).collect::<Vec<_>>())
+        .bind(failures.codes)
+        .bind(failures.messages)
+        .bind(fact(|facts| &facts.serial_number))
+        .bind(fact(|facts| &facts.model))
+        .bind(fact(|facts| &facts.software_version))
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("record the state of devices"))
+}
+
+/// Keys of first contacts.
+pub(super) async fn learn_host_keys(
+    tx: &mut PgConnection,
+    accepted: &[&mut Accepted<'_>],
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO host_keys (device_id, algorithm, key, fingerprint, first_seen)
+        SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+        ON CONFLICT DO NOTHING";
+    let learned: Vec<_> =
+        accepted.iter().filter_map(|job| Some((job, job.finished.host_key.as_ref()?))).collect();
+    if learned.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT)
+        .bind(learned.iter().map(|(job, _)| job.device.0).collect::<Vec<_>>())
+        .bind(learned.iter().map(|(_, key)| clean(&key.algorithm)).collect::<Vec<_>>())
+        .bind(learned.iter().map(|(_, key)| clean(&key.key)).collect::<Vec<_>>())
+        .bind(learned.iter().map(|(_, key)| clean(&key.fingerprint)).collect::<Vec<_>>())
+        .bind(learned.iter().map(|(job, _)| job.finished.finished_at).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("store host keys"))
+}
+
+/// One row for each attempt.
+pub(super) async fn add_attempts(
+    tx: &mut PgConnection,
+    worker: &str,
+    accepted: &[&mut Accepted<'_>],
+) -> Result<(), StoreError> {
+    // The credential may have been removed while the job ran. An attempt that was given back and made again has the
+    // same number; the later one is what happened.
+    const INSERT: &str = "INSERT INTO job_attempts
+            (job_id, attempt, worker, started_at, completed_at, outcome, error_code, error, credential_id)
+        SELECT w.job, w.attempt, $1, w.started, w.finished, w.outcome, w.code, w.error, c.id
+        FROM UNNEST($2::bigint[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
+            $8::text[], $9::bigint[]) AS w (job, attempt, started, finished, outcome, code, error, credential)
+        LEFT JOIN credentials c ON c.id = w.credential
+        ON CONFLICT (job_id, attempt) DO UPDATE SET worker = EXCLUDED.worker, started_at = EXCLUDED.started_at,
+            completed_at = EXCLUDED.completed_at, outcome = EXCLUDED.outcome, error_code = EXCLUDED.error_code,
+            error = EXCLUDED.error, credential_id = EXCLUDED.credential_id";
+    let outcome = |job: &&mut Accepted<'_>| match job.end {
+        End::Retry { .. } => Some("failed"),
+        _ => job.outcome().map(|outcome| outcome.as_str()),
+    };
+    let failures = Failures::of(accepted);
+    sqlx::query(INSERT)
+        .bind(worker)
+        .bind(accepted.iter().map(|job| job.finished.job.0).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.attempt.cast_signed()).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.started_at).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.finished_at).collect::<Vec<_>>())
+        .bind(accepted.iter().map(outcome).collect::<Vec<_>>())
+        .bind(failures.codes)
+        .bind(failures.messages)
+        .bind(accepted.iter().map(|job| job.finished.credential_used.map(|id| id.0)).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("record attempts"))
+}
+
+/// Codes and messages of the failures, one element for each job.
+struct Failures {
+    codes: Vec<Option<&'static str>>,
+    messages: Vec<Option<String>>,
+}
+
+impl Failures {
+    fn of(accepted: &[&mut Accepted<'_>]) -> Self {
+        Self {
+            codes: accepted.iter().map(|job| job.failure().map(|failure| failure.code.as_str())).collect(),
+            messages: accepted
+                .iter()
+                .map(|job| job.failure().map(|failure| clean(&failure.message).into_owned()))
+                .collect(),
+        }
+    }
+}
+
+fn outcomes(accepted: &[&mut Accepted<'_>]) -> Vec<Option<&'static str>> {
+    accepted.iter().map(|job| job.outcome().map(|outcome| outcome.as_str())).collect()
+}

@@ -1,0 +1,179 @@
+use super::notify;
+use super::session::{free_devices, lock_devices};
+use crate::{Store, StoreError, logs};
+use chrono::Utc;
+use netraven_model::{DeviceId, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
+use sqlx::{FromRow, PgConnection};
+use std::time::Duration;
+
+/// A job whose workers keep dying is given to so many of them.
+pub const LEASE_ATTEMPTS: u32 = 3;
+
+/// Expired jobs that one call takes up at most; the others wait for the next call.
+const EXPIRED_BATCH: i64 = 1000;
+
+/// Prolongs the leases and answers for which jobs that could be done: the others were lost to somebody else, or
+/// are over.
+pub async fn extend_leases(
+    store: &Store,
+    worker: &str,
+    jobs: &[JobId],
+    lease: Duration,
+) -> Result<Vec<JobId>, StoreError> {
+    const EXTEND: &str = "WITH held AS (
+            SELECT id FROM jobs WHERE id = ANY ($1) AND worker = $2 AND status = 'running'
+            ORDER BY device_id, id FOR NO KEY UPDATE)
+        UPDATE jobs j SET lease_until = now() + make_interval(secs => $3) FROM held h WHERE j.id = h.id
+        RETURNING j.id";
+    let held: Vec<i64> = sqlx::query_scalar(EXTEND)
+        .bind(ids(jobs))
+        .bind(worker)
+        .bind(lease.as_secs_f64())
+        .fetch_all(store.pool())
+        .await
+        .map_err(StoreError::query("prolong leases"))?;
+    Ok(held.into_iter().map(JobId).collect())
+}
+
+/// Gives running jobs back to the queue at once, as a worker does that is told to stop. The attempt does not count.
+/// A job that somebody wants cancelled ends cancelled instead. Jobs that are not this worker's are left alone.
+pub async fn release(store: &Store, worker: &str, jobs: &[JobId]) -> Result<u64, StoreError> {
+    const MINE: &str = "SELECT id FROM jobs WHERE id = ANY ($1) AND worker = $2 AND status = 'running'
+        ORDER BY device_id, id FOR NO KEY UPDATE";
+    const RELEASE: &str = "UPDATE jobs SET attempts = attempts - 1, lease_until = NULL, worker = NULL,
+            status = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+            completed_at = CASE WHEN cancel_requested THEN now() END,
+            started_at = NULL
+        WHERE id = ANY ($1)";
+    let failed = StoreError::query("give jobs back");
+    let mut tx = store.begin("give jobs back").await?;
+    lock_devices(&mut tx, &ids(jobs)).await?;
+    let mine: Vec<i64> =
+        sqlx::query_scalar(MINE).bind(ids(jobs)).bind(worker).fetch_all(&mut *tx).await.map_err(&failed)?;
+    free_devices(&mut tx, &mine).await?;
+    sqlx::query(RELEASE).bind(&mine).execute(&mut *tx).await.map_err(&failed)?;
+    notify(&mut tx).await?;
+    tx.commit().await.map_err(&failed)?;
+    Ok(mine.len() as u64)
+}
+
+/// Takes back the jobs whose lease is over: into the queue, or failed with `lease_lost` after [`LEASE_ATTEMPTS`]
+/// attempts, or cancelled where somebody asked for that. Answers how many.
+pub async fn requeue_expired(store: &Store) -> Result<u64, StoreError> {
+    const EXPIRED: &str = "SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
+        ORDER BY lease_until LIMIT $1";
+    const STILL: &str = "SELECT id, device_id, attempts, cancel_requested FROM jobs
+        WHERE id = ANY ($1) AND status = 'running' AND lease_until < now()
+        ORDER BY device_id, id FOR NO KEY UPDATE";
+    let failed = StoreError::query("take back expired jobs");
+    let expired: Vec<i64> =
+        sqlx::query_scalar(EXPIRED).bind(EXPIRED_BATCH).fetch_all(store.pool()).await.map_err(&failed)?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
+    let mut tx = store.begin("take back expired jobs").await?;
+    lock_devices(&mut tx, &expired).await?;
+    // The worker may have prolonged the lease or finished while we waited for the locks.
+    let expired: Vec<Expired> =
+        sqlx::query_as(STILL).bind(expired).fetch_all(&mut *tx).await.map_err(&failed)?;
+    let (lost, again): (Vec<_>, Vec<_>) = expired.iter().partition(|job| job.is_last());
+    free_devices(&mut tx, &expired.iter().map(|job| job.id).collect::<Vec<_>>()).await?;
+    take_back(&mut tx, &expired, &failure()).await?;
+    fail_devices(&mut tx, &lost, &failure()).await?;
+    logs::write_events(&mut tx, &events(&expired)).await?;
+    if !again.is_empty() {
+        notify(&mut tx).await?;
+    }
+    tx.commit().await.map_err(&failed)?;
+    Ok(expired.len() as u64)
+}
+
+/// Those of the jobs that somebody wants cancelled while they run.
+pub async fn cancelled_among(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+    const CANCELLED: &str = "SELECT id FROM jobs WHERE id = ANY ($1) AND cancel_requested ORDER BY id";
+    let cancelled: Vec<i64> = sqlx::query_scalar(CANCELLED)
+        .bind(ids(jobs))
+        .fetch_all(store.pool())
+        .await
+        .map_err(StoreError::query("look for cancelled jobs"))?;
+    Ok(cancelled.into_iter().map(JobId).collect())
+}
+
+#[derive(FromRow)]
+struct Expired {
+    id: i64,
+    device_id: i64,
+    attempts: i32,
+    cancel_requested: bool,
+}
+
+impl Expired {
+    /// Whether it fails for good.
+    fn is_last(&self) -> bool {
+        !self.cancel_requested && self.attempts.unsigned_abs() >= LEASE_ATTEMPTS
+    }
+}
+
+async fn take_back(tx: &mut PgConnection, expired: &[Expired], failure: &Failure) -> Result<(), StoreError> {
+    const ATTEMPTS: &str = "INSERT INTO job_attempts
+            (job_id, attempt, worker, started_at, completed_at, outcome, error_code, error)
+        SELECT id, attempts, worker, started_at, now(), 'failed', $2, $3 FROM jobs WHERE id = ANY ($1)
+        ON CONFLICT DO NOTHING";
+    const TAKE_BACK: &str = "UPDATE jobs SET lease_until = NULL, error_code = $3, error = $4,
+            status = CASE WHEN cancel_requested THEN 'cancelled' WHEN id = ANY ($2) THEN 'done' ELSE 'queued' END,
+            outcome = CASE WHEN id = ANY ($2) THEN 'failed' END,
+            completed_at = CASE WHEN cancel_requested OR id = ANY ($2) THEN now() END
+        WHERE id = ANY ($1)";
+    let failed = StoreError::query("take back expired jobs");
+    let all: Vec<i64> = expired.iter().map(|job| job.id).collect();
+    let lost: Vec<i64> = expired.iter().filter(|job| job.is_last()).map(|job| job.id).collect();
+    sqlx::query(ATTEMPTS)
+        .bind(&all)
+        .bind(failure.code.as_str())
+        .bind(&failure.message)
+        .execute(&mut *tx)
+        .await
+        .map_err(&failed)?;
+    sqlx::query(TAKE_BACK)
+        .bind(&all)
+        .bind(&lost)
+        .bind(failure.code.as_str())
+        .bind(&failure.message)
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(&failed)
+}
+
+async fn fail_devices(tx: &mut PgConnection, lost: &[&Expired], failure: &Failure) -> Result<(), StoreError> {
+    const FAIL: &str = "UPDATE devices SET last_error_code = $2, last_error = $3,
+            status = CASE status WHEN 'disabled' THEN status ELSE 'failing' END
+        WHERE id = ANY ($1)";
+    sqlx::query(FAIL)
+        .bind(lost.iter().map(|job| job.device_id).collect::<Vec<_>>())
+        .bind(failure.code.as_str())
+        .bind(&failure.message)
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("note lost jobs at their devices"))
+}
+
+fn failure() -> Failure {
+    Failure::new(
+        ErrorCode::LeaseLost,
+        Phase::Collect,
+        "the worker gave no sign of life until its lease ended; nothing of this attempt was kept",
+    )
+}
+
+fn events(expired: &[Expired]) -> Vec<JobEvent> {
+    let now = Utc::now();
+    let event =
+        |job: &Expired, event| JobEvent::new(Some(JobId(job.id)), Some(DeviceId(job.device_id)), now, event);
+    expired.iter().map(|job| event(job, Event::Failed { failure: failure() })).collect()
+}
+
+fn ids(jobs: &[JobId]) -> Vec<i64> {
+    jobs.iter().map(|job| job.0).collect()
+}

@@ -1,0 +1,43 @@
+//! The job queue: runs make jobs, workers claim them under a lease, finish or give them back.
+//!
+//! Who locks several rows locks the devices first, in the order of their ids, and then their jobs in the order of
+//! (device, id). So two workers may wait for each other but never in a circle. A job holds its device's only
+//! session through `devices.session_job`; the token that grows with each session tells a late worker from the
+//! one that has the device now.
+
+mod claim;
+mod finish;
+mod lease;
+mod list;
+mod listener;
+mod progress;
+mod runs;
+mod session;
+
+pub use claim::{ClaimedJob, Previous, claim};
+pub use finish::{FinishError, Finished, FinishedResult, Recorded, finish};
+pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
+pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
+pub use listener::JobListener;
+pub use progress::{Progress, RunResultRow, run_progress, run_results};
+pub(crate) use runs::create_run_in;
+pub use runs::{NewRun, Origin, RunCreated, RunRow, TargetSelection, cancel_run, create_run, runs_list};
+
+use crate::StoreError;
+use sqlx::PgConnection;
+
+/// The priority of a job that was given none; lower ones run first.
+pub const DEFAULT_PRIORITY: i32 = 100;
+
+/// The channel on which workers hear of new jobs.
+const CHANNEL: &str = "netraven_jobs";
+
+/// Rings the bell when the transaction commits.
+async fn notify(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, '')")
+        .bind(CHANNEL)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("tell workers of new jobs"))
+}

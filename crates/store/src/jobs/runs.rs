@@ -1,0 +1,240 @@
+use super::notify;
+use crate::rows::word;
+use crate::text::clean;
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use netraven_model::{DeviceId, JobKind, RunId, ScheduleId};
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection, Row};
+
+/// Which devices a run or a schedule takes. Disabled devices are never taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetSelection {
+    /// All of them.
+    All,
+    /// Those with at least one of these tags.
+    Tags(Vec<String>),
+    /// These.
+    Devices(Vec<DeviceId>),
+}
+
+/// Who wants a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Somebody asked for it.
+    Person,
+    /// A schedule was due.
+    Schedule(ScheduleId),
+}
+
+/// A run to make.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// What to do with each device.
+    pub kind: JobKind,
+    /// Who wants it.
+    pub origin: Origin,
+    /// Which devices.
+    pub target: TargetSelection,
+    /// Lower ones run first.
+    pub priority: i32,
+    /// The person's or the schedule's name.
+    pub requested_by: String,
+}
+
+/// A run that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RunCreated {
+    /// The run.
+    pub run: RunId,
+    /// Jobs that were made for it.
+    pub jobs: i64,
+    /// Devices that had an active job of that kind already: it counts to this run, too.
+    pub shared: i64,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunRow {
+    /// The run.
+    pub id: RunId,
+    /// What it does with each device.
+    pub kind: JobKind,
+    /// `person` or `schedule`.
+    pub origin: String,
+    /// The schedule; `None` for a person's run and where the schedule was removed.
+    pub schedule: Option<ScheduleId>,
+    /// Which devices.
+    pub target: TargetSelection,
+    /// The person's or the schedule's name.
+    pub requested_by: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When somebody cancelled it.
+    pub cancelled_at: Option<DateTime<Utc>>,
+    /// Its jobs, shared ones included.
+    pub jobs: i64,
+    /// Those that are queued or running.
+    pub active: i64,
+    /// Those that failed.
+    pub failed: i64,
+}
+
+/// Makes a run with a job for each device that it takes. A device that has an active job of this kind gets no
+/// second one; the run shares that job, which runs no later than the new one would and is not cancelled any more.
+///
+/// # Errors
+/// [`StoreError::NotFound`] for a tag or device that does not exist. A selection without devices is a run without jobs.
+pub async fn create_run(store: &Store, new: &NewRun) -> Result<RunCreated, StoreError> {
+    let mut tx = store.begin("start a run").await?;
+    check_target(&mut tx, &new.target).await?;
+    let created = create_run_in(&mut tx, new).await?;
+    tx.commit().await.map_err(StoreError::query("start a run"))?;
+    Ok(created)
+}
+
+/// As [`create_run`], inside the caller's transaction; tags and devices that are gone are passed over.
+pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result<RunCreated, StoreError> {
+    const RUN: &str = "INSERT INTO runs (kind, origin, schedule_id, target, requested_by)
+        VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    // An active job is locked by the conflict, so that it cannot end between being found and being shared.
+    const JOBS: &str = "WITH wanted AS (
+            SELECT d.id FROM devices d
+            WHERE d.status <> 'disabled' AND ($4::bigint[] IS NULL OR d.id = ANY ($4))
+                AND ($5::text[] IS NULL OR EXISTS (
+                    SELECT 1 FROM device_tags dt JOIN tags t ON t.id = dt.tag_id
+                    WHERE dt.device_id = d.id AND t.name = ANY ($5)))
+            ORDER BY d.id FOR KEY SHARE OF d
+        ), made AS (
+            INSERT INTO jobs AS j (device_id, run_id, kind, priority)
+            SELECT id, $1, $2, $3 FROM wanted ORDER BY id
+            ON CONFLICT (device_id, kind) WHERE status IN ('queued', 'running') DO UPDATE
+                SET priority = least(j.priority, EXCLUDED.priority), cancel_requested = false,
+                    scheduled_for = least(j.scheduled_for, EXCLUDED.scheduled_for)
+            RETURNING j.id, j.run_id
+        ), counted AS (
+            INSERT INTO run_jobs (run_id, job_id) SELECT $1, id FROM made
+        )
+        SELECT count(*) FILTER (WHERE run_id = $1), count(*) FILTER (WHERE run_id IS DISTINCT FROM $1) FROM made";
+    let failed = StoreError::query("start a run");
+    let (origin, schedule) = match new.origin {
+        Origin::Person => ("person", None),
+        Origin::Schedule(id) => ("schedule", Some(id.0)),
+    };
+    let run: i64 = sqlx::query_scalar(RUN)
+        .bind(new.kind.as_str())
+        .bind(origin)
+        .bind(schedule)
+        .bind(Json(&new.target))
+        .bind(clean(&new.requested_by))
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(&failed)?;
+    let (devices, tags) = match &new.target {
+        TargetSelection::All => (None, None),
+        TargetSelection::Tags(tags) => (None, Some(tags)),
+        TargetSelection::Devices(ids) => (Some(ids.iter().map(|id| id.0).collect::<Vec<_>>()), None),
+    };
+    let (jobs, shared) = sqlx::query_as(JOBS)
+        .bind(run)
+        .bind(new.kind.as_str())
+        .bind(new.priority)
+        .bind(devices)
+        .bind(tags)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(&failed)?;
+    notify(tx).await?;
+    Ok(RunCreated { run: RunId(run), jobs, shared })
+}
+
+/// Cancels a run: its queued jobs end at once, its running ones are marked for their workers. A job that another run
+/// still wants goes on. Answers how many jobs were cancelled or marked.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn cancel_run(store: &Store, run: RunId) -> Result<u64, StoreError> {
+    const RUN: &str = "UPDATE runs SET cancelled_at = coalesce(cancelled_at, now()) WHERE id = $1";
+    const LOCK: &str = "SELECT j.id FROM jobs j
+        WHERE j.id IN (SELECT job_id FROM run_jobs WHERE run_id = $1) AND j.status IN ('queued', 'running')
+        ORDER BY j.device_id, j.id FOR NO KEY UPDATE OF j";
+    const CANCEL: &str = "UPDATE jobs j SET cancel_requested = true,
+            status = CASE j.status WHEN 'queued' THEN 'cancelled' ELSE j.status END,
+            completed_at = CASE j.status WHEN 'queued' THEN now() END
+        WHERE j.id = ANY ($1) AND NOT j.cancel_requested
+            AND NOT EXISTS (SELECT 1 FROM run_jobs other JOIN runs r ON r.id = other.run_id
+                            WHERE other.job_id = j.id AND r.cancelled_at IS NULL)";
+    let failed = StoreError::query("cancel a run");
+    let mut tx = store.begin("cancel a run").await?;
+    let found = sqlx::query(RUN).bind(run.0).execute(&mut *tx).await.map_err(&failed)?;
+    if found.rows_affected() == 0 {
+        return Err(StoreError::not_found("run", run));
+    }
+    let active: Vec<i64> = sqlx::query_scalar(LOCK).bind(run.0).fetch_all(&mut *tx).await.map_err(&failed)?;
+    // A second statement, which sees the run that shared one of the jobs while we waited for its lock.
+    let cancelled = sqlx::query(CANCEL).bind(active).execute(&mut *tx).await.map_err(&failed)?;
+    tx.commit().await.map_err(&failed)?;
+    Ok(cancelled.rows_affected())
+}
+
+/// The newest runs.
+pub async fn runs_list(store: &Store, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    const LIST: &str = "SELECT r.*, counts.* FROM (SELECT * FROM runs ORDER BY id DESC LIMIT $1) r
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS jobs, count(*) FILTER (WHERE j.status IN ('queued', 'running')) AS active,
+                count(*) FILTER (WHERE j.outcome = 'failed') AS failed
+            FROM run_jobs rj JOIN jobs j ON j.id = rj.job_id WHERE rj.run_id = r.id) counts
+        ORDER BY r.id DESC";
+    sqlx::query_as(LIST)
+        .bind(i64::from(limit))
+        .fetch_all(store.pool())
+        .await
+        .map_err(StoreError::query("list runs"))
+}
+
+/// A misspelt tag must not look like a run without work.
+async fn check_target(tx: &mut PgConnection, target: &TargetSelection) -> Result<(), StoreError> {
+    const TAG: &str = "SELECT name FROM UNNEST($1::text[]) AS w (name)
+        WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.name = w.name) LIMIT 1";
+    const DEVICE: &str = "SELECT id FROM UNNEST($1::bigint[]) AS w (id)
+        WHERE NOT EXISTS (SELECT 1 FROM devices d WHERE d.id = w.id) LIMIT 1";
+    let failed = StoreError::query("look up what a run takes");
+    match target {
+        TargetSelection::All => Ok(()),
+        TargetSelection::Tags(names) => {
+            let missing: Option<String> =
+                sqlx::query_scalar(TAG).bind(names).fetch_optional(tx).await.map_err(failed)?;
+            missing.map_or(Ok(()), |name| Err(StoreError::not_found("tag", name)))
+        }
+        TargetSelection::Devices(ids) => {
+            let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+            let missing: Option<i64> =
+                sqlx::query_scalar(DEVICE).bind(ids).fetch_optional(tx).await.map_err(failed)?;
+            missing.map_or(Ok(()), |id| Err(StoreError::not_found("device", id)))
+        }
+    }
+}
+
+impl FromRow<'_, PgRow> for RunRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let schedule: Option<i64> = row.try_get("schedule_id")?;
+        let target: Json<TargetSelection> = row.try_get("target")?;
+        Ok(Self {
+            id: RunId(row.try_get("id")?),
+            kind: word(row, "kind", JobKind::from_name)?,
+            origin: row.try_get("origin")?,
+            schedule: schedule.map(ScheduleId),
+            target: target.0,
+            requested_by: row.try_get("requested_by")?,
+            created_at: row.try_get("created_at")?,
+            cancelled_at: row.try_get("cancelled_at")?,
+            jobs: row.try_get("jobs")?,
+            active: row.try_get("active")?,
+            failed: row.try_get("failed")?,
+        })
+    }
+}

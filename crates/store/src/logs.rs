@@ -1,0 +1,167 @@
+//! What happened in jobs, and the dialogues with devices. Both tables are partitioned by month.
+
+use crate::text::{clean, clean_json};
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use netraven_model::{DeviceId, JobEvent, JobId};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row};
+use uuid::Uuid;
+
+/// An event as it was stored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LogEntry {
+    /// Identity of the event.
+    pub id: Uuid,
+    /// The job; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// The device; `None` where it is not in the inventory.
+    pub device: Option<DeviceId>,
+    /// When it happened.
+    pub timestamp: DateTime<Utc>,
+    /// `debug`, `info`, `warning` or `error`.
+    pub level: String,
+    /// Name of the event.
+    pub event: String,
+    /// The sentence a person reads.
+    pub message: String,
+    /// Whether it tells of success; `None` where the question makes no sense.
+    pub success: Option<bool>,
+    /// The event's own fields.
+    pub details: Option<Value>,
+}
+
+/// The dialogue of one session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectionLog {
+    /// The job; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// When the session ended.
+    pub timestamp: DateTime<Utc>,
+    /// Prompts, commands and short answers, secrets masked.
+    pub log: String,
+}
+
+/// The events of a job, oldest first.
+pub async fn job_events(store: &Store, job: JobId) -> Result<Vec<LogEntry>, StoreError> {
+    const EVENTS: &str = "SELECT * FROM job_logs WHERE job_id = $1 ORDER BY timestamp, id";
+    sqlx::query_as(EVENTS)
+        .bind(job.0)
+        .fetch_all(store.pool())
+        .await
+        .map_err(StoreError::query("read the events of a job"))
+}
+
+/// The dialogue of a job's last session; `None` where there was none.
+pub async fn connection_log(store: &Store, job: JobId) -> Result<Option<ConnectionLog>, StoreError> {
+    const LATEST: &str = "SELECT job_id, timestamp, log FROM connection_logs WHERE job_id = $1
+        ORDER BY timestamp DESC, id DESC LIMIT 1";
+    latest(store, LATEST, job.0).await
+}
+
+/// The dialogue of a device's last session; `None` where there was none.
+pub async fn latest_connection_log(
+    store: &Store,
+    device: DeviceId,
+) -> Result<Option<ConnectionLog>, StoreError> {
+    const LATEST: &str = "SELECT job_id, timestamp, log FROM connection_logs WHERE device_id = $1
+        ORDER BY timestamp DESC, id DESC LIMIT 1";
+    latest(store, LATEST, device.0).await
+}
+
+/// Writes events; one that is there already stays as it is.
+pub(crate) async fn write_events<'a>(
+    tx: &mut PgConnection,
+    events: impl IntoIterator<Item = &'a JobEvent>,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
+        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[],
+            $7::text[], $8::bool[], $9::jsonb[])
+        ON CONFLICT DO NOTHING";
+    let events: Vec<&JobEvent> = events.into_iter().collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT)
+        .bind(events.iter().map(|event| event.id).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.job.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.device.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.timestamp).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event.level().as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event.name()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| clean(&event.event.message()).into_owned()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event.success()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| details(event)).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("write the job log"))
+}
+
+/// Writes dialogues: job, device, end of the session, text.
+pub(crate) async fn write_dialogues<'a>(
+    tx: &mut PgConnection,
+    dialogues: impl Iterator<Item = (JobId, DeviceId, DateTime<Utc>, &'a str)>,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO connection_logs (id, job_id, device_id, timestamp, log)
+        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[])";
+    let dialogues: Vec<_> = dialogues.collect();
+    if dialogues.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT)
+        .bind(dialogues.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|(job, ..)| job.0).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|(_, device, ..)| device.0).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|(.., text)| clean(text)).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("write connection logs"))
+}
+
+/// The event's fields without its name, which has a column; `None` where it has no fields.
+fn details(event: &JobEvent) -> Option<Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(&event.event) else { return None };
+    fields.remove("event");
+    (!fields.is_empty()).then(|| clean_json(Value::Object(fields)))
+}
+
+async fn latest(
+    store: &Store,
+    statement: &'static str,
+    id: i64,
+) -> Result<Option<ConnectionLog>, StoreError> {
+    sqlx::query_as(statement)
+        .bind(id)
+        .fetch_optional(store.pool())
+        .await
+        .map_err(StoreError::query("read a connection log"))
+}
+
+impl FromRow<'_, PgRow> for LogEntry {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let (job, device): (Option<i64>, Option<i64>) = (row.try_get("job_id")?, row.try_get("device_id")?);
+        Ok(Self {
+            id: row.try_get("id")?,
+            job: job.map(JobId),
+            device: device.map(DeviceId),
+            timestamp: row.try_get("timestamp")?,
+            level: row.try_get("level")?,
+            event: row.try_get("event")?,
+            message: row.try_get("message")?,
+            success: row.try_get("success")?,
+            details: row.try_get("details")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for ConnectionLog {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let job: Option<i64> = row.try_get("job_id")?;
+        Ok(Self { job: job.map(JobId), timestamp: row.try_get("timestamp")?, log: row.try_get("log")? })
+    }
+}

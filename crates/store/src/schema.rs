@@ -1,0 +1,150 @@
+use crate::{Store, StoreError, maintenance};
+use serde::Serialize;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{Connection, PgConnection, SqlSafeStr};
+
+/// Number, title and text of each migration, oldest first.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "initial", include_str!("../../../schema/migrations/0001_initial.sql"))];
+
+/// Any constant will do that no other program uses on the same database: "netraven" in ASCII.
+const INITIALIZE_LOCK: i64 = 0x6e65_7472_6176_656e;
+
+/// What [`Store::initialize`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Initialized {
+    /// Schema version before; `None` for a database without the schema.
+    pub before: Option<i64>,
+    /// Schema version now.
+    pub now: i64,
+}
+
+/// One row of the table in which the applied migrations stand.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    success: bool,
+    checksum: Vec<u8>,
+}
+
+impl Store {
+    /// Brings the schema to this release's version, with default data and the log tables' partitions. Calling it again
+    /// changes nothing; of two that call it at once the second waits for the first.
+    ///
+    /// # Errors
+    /// A schema of a newer release, an altered migration, missing rights, a server that fails.
+    pub async fn initialize(&self) -> Result<Initialized, StoreError> {
+        let connection =
+            self.pool().acquire().await.map_err(StoreError::query("get a connection for the schema"))?;
+        // Taken out of the pool: its time limits are its own, and the lock ends with the connection at the latest.
+        let mut connection = connection.detach();
+        let initialized = initialize(&mut connection).await;
+        drop(connection.close().await);
+        let initialized = initialized?;
+        maintenance::ensure_partitions(self).await?;
+        Ok(initialized)
+    }
+
+    /// Whether the schema is exactly this release's.
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaMissing`], [`StoreError::SchemaOutdated`], [`StoreError::SchemaTooNew`],
+    /// [`StoreError::SchemaAltered`].
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool().acquire().await.map_err(StoreError::query("get a connection"))?;
+        let applied = applied(&mut connection).await?;
+        let found = applied.last().ok_or(StoreError::SchemaMissing)?.version;
+        let expected = newest();
+        if found > expected {
+            return Err(StoreError::SchemaTooNew { found, expected });
+        }
+        check_unaltered(&applied)?;
+        if found < expected {
+            return Err(StoreError::SchemaOutdated { found, expected });
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
+        let mut connection = self.pool().acquire().await.map_err(StoreError::query("get a connection"))?;
+        Ok(applied(&mut connection).await?.last().map(|newest| newest.version))
+    }
+}
+
+async fn initialize(connection: &mut PgConnection) -> Result<Initialized, StoreError> {
+    // A migration of a large database takes longer than a service's statement may; the one who waits for it, too.
+    const LIMITS: &str = "SELECT set_config('statement_timeout', '1h', false), \
+         set_config('lock_timeout', '10min', false), \
+         set_config('idle_in_transaction_session_timeout', '1h', false)";
+    let failed = StoreError::query("prepare the schema");
+    sqlx::query(LIMITS).execute(&mut *connection).await.map_err(&failed)?;
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(INITIALIZE_LOCK)
+        .execute(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    sqlx::query("CREATE SCHEMA IF NOT EXISTS netraven").execute(&mut *connection).await.map_err(&failed)?;
+    let applied = applied(connection).await?;
+    let before = applied.last().map(|newest| newest.version);
+    let expected = newest();
+    if let Some(found) = before.filter(|found| *found > expected) {
+        return Err(StoreError::SchemaTooNew { found, expected });
+    }
+    migrator().run(&mut *connection).await.map_err(migrate_error)?;
+    Ok(Initialized { before, now: expected })
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, StoreError> {
+    let failed = StoreError::query("read the schema's version");
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('netraven._sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as("SELECT version, success, checksum FROM netraven._sqlx_migrations ORDER BY version")
+        .fetch_all(connection)
+        .await
+        .map_err(&failed)
+}
+
+fn check_unaltered(applied: &[Applied]) -> Result<(), StoreError> {
+    let migrator = migrator();
+    for row in applied {
+        let known = migrator.iter().find(|migration| migration.version == row.version);
+        if !row.success || known.is_none_or(|migration| *migration.checksum != *row.checksum) {
+            return Err(StoreError::SchemaAltered { version: row.version });
+        }
+    }
+    Ok(())
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, title, sql)| {
+            Migration::new(*version, (*title).into(), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    let mut migrator = Migrator::with_migrations(migrations);
+    // We hold our own lock, which also covers the creation of the schema.
+    migrator.set_locking(false);
+    migrator
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
+}
+
+fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            StoreError::Query { operation: "bring the schema to this release", source }
+        }
+        MigrateError::VersionMismatch(version)
+        | MigrateError::VersionMissing(version)
+        | MigrateError::Dirty(version) => StoreError::SchemaAltered { version },
+        other => StoreError::Query { operation: "bring the schema to this release", source: other.into() },
+    }
+}
