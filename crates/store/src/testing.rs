@@ -9,12 +9,14 @@
 //! # }
 //! ```
 //!
-//! The shared server is a private cluster below the system's temporary directory that never waits
+//! The shared server is a private cluster in memory or below the temporary directory that never waits
 //! for the disk. The first test process starts it; some seconds after the last one has gone, it stops.
 
 mod cluster;
+mod place;
 mod template;
 
+use crate::private::PrivateError;
 use crate::{ConnectSettings, Store};
 use cluster::Shared;
 use netraven_model::Secret;
@@ -59,10 +61,11 @@ impl TestDatabase {
     async fn make(with_schema: bool) -> Option<Self> {
         let shared = match cluster::shared().await {
             Ok(shared) => shared,
-            Err(reason) => {
-                skip_or_fail(reason);
+            Err(reason @ PrivateError::NoBinaries { .. }) => {
+                skip_or_fail(&reason.to_string());
                 return None;
             }
+            Err(error) => fail(&format!("the test server is not usable; its data may be removed. {error}")),
         };
         // Sortable by the time of creation, which tells left-over databases from those in use.
         let name = format!("{}{}", cluster::TEST_PREFIX, Uuid::now_v7().simple());
@@ -118,7 +121,8 @@ pub fn skip_or_fail(reason: &str) {
     let line = format!("SKIPPED {test}: {reason}\n");
     eprint!("{line}");
     if let Some(log) = std::env::var_os("NETRAVEN_SKIP_LOG") {
-        let append = || std::fs::OpenOptions::new().append(true).create(true).open(&log)?.write_all(line.as_bytes());
+        let append =
+            || std::fs::OpenOptions::new().append(true).create(true).open(&log)?.write_all(line.as_bytes());
         or_panic("write to the file named by NETRAVEN_SKIP_LOG", append());
     }
 }

@@ -1,5 +1,5 @@
 //! Crashes, leftovers and several users at once: nothing may block the next start.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod private_support;
 

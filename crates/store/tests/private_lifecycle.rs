@@ -1,5 +1,5 @@
 //! The private PostgreSQL's ordinary life: first start, use, stop, start with other settings.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod private_support;
 

@@ -5,7 +5,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::deadline::Deadline;
 use super::error::PrivateError;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::secret::{self, Passwords, reveal};
 use super::{postmaster, tool};
 use netraven_model::Secret;
@@ -62,7 +62,8 @@ impl Builder<'_> {
         // update of that silently breaks every index on text.
         command.args(["--encoding=UTF8", "--locale=C"]);
         if self.disposable {
-            command.arg("--no-sync");
+            // Small log segments: such a cluster often lies in memory.
+            command.args(["--no-sync", "--wal-segsize=1"]);
         }
         command.current_dir(self.layout.root());
         tool::run("creating the PostgreSQL cluster (initdb)", command, b"", deadline).await.map(|_| ())
@@ -113,7 +114,8 @@ impl Builder<'_> {
 pub(super) async fn discard_left_over(layout: &Layout) -> Result<(), PrivateError> {
     let building = layout.building();
     postmaster::clear(&building, LEFT_OVER_LIMIT).await?;
-    drop(PasswordFile(layout.password_file()));
+    layout::remove_file(&layout.password_file())?;
+    layout::remove_file(&layout.building_config_file())?;
     layout.remove_dir(&building)
 }
 
@@ -122,11 +124,8 @@ struct PasswordFile(PathBuf);
 
 impl Drop for PasswordFile {
     fn drop(&mut self) {
-        match std::fs::remove_file(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::error!(path = %self.0.display(), %error, "the password file for initdb could not be removed");
-            }
-            _ => {}
+        if let Err(error) = layout::remove_file(&self.0) {
+            tracing::error!(%error, "the superuser's password for initdb stays on the disk");
         }
     }
 }

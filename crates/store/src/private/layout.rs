@@ -162,6 +162,16 @@ impl Layout {
     }
 }
 
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove_file(path: &Path) -> Result<(), PrivateError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(PrivateError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The major version that wrote a cluster, from its `PG_VERSION`; `None` when there is no cluster.
 pub(super) fn cluster_major(cluster: &Path) -> Result<Option<u32>, PrivateError> {
     let file = cluster.join("PG_VERSION");

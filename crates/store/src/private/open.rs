@@ -3,7 +3,7 @@
 
 use super::account::Account;
 use super::binaries::{Available, Binaries};
-use super::build::Builder;
+use super::build::{self, Builder};
 use super::deadline::Deadline;
 use super::error::PrivateError;
 use super::layout::{self, Layout};
@@ -29,7 +29,7 @@ pub(super) async fn open(
     alone: bool,
     deadline: &Deadline,
 ) -> Result<Opened, PrivateError> {
-    settle_upgrade(layout)?;
+    settle_interrupted(layout).await?;
     let existing = existing_major(layout, account)?;
     let server = Server::current(settings, layout, account);
     let passwords = Passwords::load(layout)?;
@@ -68,10 +68,14 @@ pub(super) async fn open(
     opened(server.start(&binaries, deadline).await?, passwords, major)
 }
 
-/// Finishes or discards an upgrade that was interrupted around its last step. The current cluster
-/// is worth more than the upgraded copy as long as it is in its place, since it may have been
-/// written to since; when it is already moved aside, the copy is complete and takes over.
-pub(super) fn settle_upgrade(layout: &Layout) -> Result<(), PrivateError> {
+/// Clears away what an interrupted creation or upgrade left, servers included, or finishes it if
+/// only its last step was missing. The current cluster is worth more than an upgraded copy as long
+/// as it is in its place, since it may have been written to since; when it is already moved aside,
+/// the copy is complete and takes over.
+pub(super) async fn settle_interrupted(layout: &Layout) -> Result<(), PrivateError> {
+    if layout.building().exists() {
+        build::discard_left_over(layout).await?;
+    }
     let (cluster, upgraded) = (layout.cluster(), layout.upgraded());
     if !upgraded.exists() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use super::deadline::Deadline;
 use super::error::PrivateError;
-use super::process;
+use super::{layout, process};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,13 +66,7 @@ pub(super) async fn clear(cluster: &Path, limit: Duration) -> Result<(), Private
         let hint = format!("end the processes that work in {} by hand", cluster.display());
         return Err(PrivateError::Timeout { what: "ending left-over PostgreSQL processes", limit, hint });
     }
-    let lock = cluster.join("postmaster.pid");
-    match std::fs::remove_file(&lock) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(PrivateError::io("remove the stale lock file", &lock)(error))
-        }
-        _ => Ok(()),
-    }
+    layout::remove_file(&cluster.join("postmaster.pid"))
 }
 
 /// Lines: pid, data directory, start time, port, socket directory, first TCP address, shared memory

@@ -101,7 +101,7 @@ fn memory(settings: &PrivateSettings) -> Result<Vec<(&'static str, String)>, Pri
         ("effective_cache_size", mib(total / 4 * 3)),
         ("work_mem", mib((total / 4 / (connections / 2)).max(1))),
         ("maintenance_work_mem", mib((total / 8).clamp(16, 1024))),
-        ("min_wal_size", mib((total / 4).clamp(80, 1024))),
+        ("min_wal_size", mib(if settings.disposable { 32 } else { (total / 4).clamp(80, 1024) })),
         ("max_wal_size", mib((total * 2).clamp(256, 8192))),
         ("max_wal_senders", "0".to_owned()),
         ("max_parallel_workers_per_gather", workers.to_string()),

@@ -2,7 +2,7 @@
 //! can read.
 
 use super::error::PrivateError;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -68,11 +68,7 @@ impl Passwords {
 
 /// Writes a file that only the writer's user can read, replacing a left-over one.
 pub(super) fn write_private(path: &Path, content: &Secret) -> Result<(), PrivateError> {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(PrivateError::io("remove", path)(error));
-    }
+    layout::remove_file(path)?;
     let write = |mut file: File| {
         file.write_all(reveal(content).as_bytes())?;
         file.sync_all()

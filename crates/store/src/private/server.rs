@@ -4,7 +4,7 @@ use super::account::Account;
 use super::binaries::Binaries;
 use super::deadline::Deadline;
 use super::error::PrivateError;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::postmaster::{self, Postmaster, Status};
 use super::profile::{self, Endpoint};
 use super::settings::PrivateSettings;
@@ -126,11 +126,8 @@ fn config_argument(file: &Path) -> String {
 /// ours alone, so they cannot be anybody else's.
 fn remove_sockets(directory: &Path, port: u16) {
     for name in [format!(".s.PGSQL.{port}"), format!(".s.PGSQL.{port}.lock")] {
-        match std::fs::remove_file(directory.join(&name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::debug!(%name, %error, "stale socket not removed");
-            }
-            _ => {}
+        if let Err(error) = layout::remove_file(&directory.join(name)) {
+            tracing::debug!(%error, "stale socket not removed");
         }
     }
 }

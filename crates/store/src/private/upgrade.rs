@@ -8,7 +8,7 @@ use super::binaries::{self, Available, Binaries};
 use super::build::{self, Builder};
 use super::deadline::Deadline;
 use super::error::PrivateError;
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::lock::FileLock;
 use super::open;
 use super::postmaster;
@@ -58,7 +58,7 @@ pub async fn upgrade_cluster(
     let _cluster = FileLock::exclusive(&layout.cluster_lock(), &deadline).await?;
     let in_use = || PrivateError::InUse { data_dir: layout.root().to_path_buf() };
     let _users = FileLock::try_exclusive(&layout.users_lock())?.ok_or_else(in_use)?;
-    open::settle_upgrade(&layout)?;
+    open::settle_interrupted(&layout).await?;
     let account = Account::choose(settings.run_as.as_deref(), &layout.cluster())?;
     let nothing = || PrivateError::Setting {
         setting: "data_dir",
@@ -126,7 +126,7 @@ impl Upgrade<'_> {
         let old_stopped = postmaster::clear(&self.layout.cluster(), stop_limit).await;
         let new_stopped = postmaster::clear(&self.layout.building(), stop_limit).await;
         self.server(self.layout.cluster(), self.layout.config_file(), OLD_PORT).remove_traces();
-        self.remove_building_config();
+        layout::remove_file(&self.layout.building_config_file())?;
         match outcome.and_then(|content| old_stopped.and(new_stopped).map(|()| content)) {
             Ok(content) => Ok(content),
             Err(error) => {
@@ -167,12 +167,5 @@ impl Upgrade<'_> {
     fn server(&self, cluster: PathBuf, config_file: PathBuf, port: u16) -> Server<'_> {
         let Self { settings, layout, account, .. } = *self;
         Server { settings, layout, account, cluster, config_file, port, tcp: false }
-    }
-
-    fn remove_building_config(&self) {
-        let path = self.layout.building_config_file();
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::debug!(path = %path.display(), %error, "configuration of the new server not removed");
-        }
     }
 }

@@ -1,13 +1,11 @@
 //! The PostgreSQL that all test processes share.
 
+use super::place;
 use crate::private::{PrivateCluster, PrivateError, PrivateSettings};
-use aws_lc_rs::digest::{SHA256, digest};
-use nix::unistd::Uid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -25,17 +23,16 @@ pub(super) struct Shared {
     cluster: PrivateCluster,
 }
 
-static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
+static SHARED: OnceCell<Result<Shared, PrivateError>> = OnceCell::const_new();
 
 /// The shared server, started if need be; or why there is none.
-pub(super) async fn shared() -> Result<&'static Shared, &'static str> {
-    let open = || async { Shared::open().await.map_err(|error| error.to_string()) };
-    SHARED.get_or_init(open).await.as_ref().map_err(String::as_str)
+pub(super) async fn shared() -> Result<&'static Shared, &'static PrivateError> {
+    SHARED.get_or_init(Shared::open).await.as_ref()
 }
 
 impl Shared {
     async fn open() -> Result<Self, PrivateError> {
-        let data_dir = data_dir()?;
+        let data_dir = place::data_dir()?;
         let settings = PrivateSettings {
             memory_mib: 256,
             start_timeout: Duration::from_secs(120),
@@ -63,7 +60,11 @@ impl Shared {
     }
 
     /// Creates a database that belongs to NetRaven's role, as a copy of `template` or empty.
-    pub(super) async fn create_database(&self, name: &str, template: Option<&str>) -> Result<(), sqlx::Error> {
+    pub(super) async fn create_database(
+        &self,
+        name: &str,
+        template: Option<&str>,
+    ) -> Result<(), sqlx::Error> {
         let template = template.unwrap_or("template0");
         // Copying files beats writing every page through the log when the disk is not waited for.
         let strategy = if self.cluster.version() >= 15 { "STRATEGY file_copy" } else { "" };
@@ -75,7 +76,9 @@ impl Shared {
     async fn drop_left_over(&self) -> Result<(), sqlx::Error> {
         let mut admin = PgConnection::connect(self.admin_url()).await?;
         let started: i64 =
-            sqlx::query_scalar("SELECT extract(epoch FROM pg_postmaster_start_time())::bigint").fetch_one(&mut admin).await?;
+            sqlx::query_scalar("SELECT extract(epoch FROM pg_postmaster_start_time())::bigint")
+                .fetch_one(&mut admin)
+                .await?;
         let names: Vec<String> =
             sqlx::query_scalar("SELECT datname::text FROM pg_database").fetch_all(&mut admin).await?;
         for name in names.iter().filter(|name| made_before(name, started)) {
@@ -104,40 +107,10 @@ fn made_before(name: &str, started: i64) -> bool {
     made.is_some_and(|made| i64::try_from(made).is_ok_and(|made| made < started))
 }
 
-/// One directory per user and checkout, so that neither meets the other's server. Its name is easy
-/// to guess, so somebody else's directory in that place is refused.
-fn data_dir() -> Result<PathBuf, PrivateError> {
-    let checkout = digest(&SHA256, env!("CARGO_MANIFEST_DIR").as_bytes());
-    let hash: String = checkout.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-    let user = Uid::effective();
-    let path = std::env::temp_dir().join(format!("netraven-tests-{user}-{hash}"));
-    // Root's must be entered by the user who runs the server.
-    let mode = if user.is_root() { 0o711 } else { 0o700 };
-    match DirBuilder::new().mode(mode).create(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(PrivateError::io("create", &path)(error))
-        }
-        _ => check_ours(path, user),
-    }
-}
-
-fn check_ours(path: PathBuf, user: Uid) -> Result<PathBuf, PrivateError> {
-    match std::fs::symlink_metadata(&path) {
-        Err(error) => Err(PrivateError::io("look at", &path)(error)),
-        Ok(found) if !found.is_dir() => Err(PrivateError::NotADirectory { path }),
-        Ok(found) if found.uid() != user.as_raw() => Err(PrivateError::WrongOwner {
-            path,
-            owner: found.uid().to_string(),
-            expected: user.to_string(),
-            hint: "remove it, or set TMPDIR to a directory of your own".to_owned(),
-        }),
-        Ok(_) => path.canonicalize().map_err(PrivateError::io("resolve", &path)),
-    }
-}
-
 /// Starts the janitor unless one is at work.
 fn call_janitor(data_dir: &Path) {
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(data_dir.join("janitor.lock"));
+    let lock =
+        OpenOptions::new().write(true).create(true).truncate(false).open(data_dir.join("janitor.lock"));
     // The lock is only tried: the janitor takes it for itself.
     if lock.is_ok_and(|lock| lock.try_lock().is_err()) {
         return;

@@ -67,7 +67,10 @@ async fn make(shared: &Shared, admin: &mut PgConnection, name: &str) -> Result<(
 }
 
 async fn exists(admin: &mut PgConnection, name: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(name).fetch_one(admin).await
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(name)
+        .fetch_one(admin)
+        .await
 }
 
 async fn run(admin: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {

@@ -67,9 +67,16 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        for pid in self.processes() {
-            // It may have ended on its own in the meantime.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        // SIGQUIT lets a server remove its shared memory; what does not heed it is killed.
+        for (signal, patience) in [(Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)] {
+            let end = Instant::now() + Duration::from_secs(patience);
+            for pid in self.processes() {
+                // It may have ended on its own in the meantime.
+                let _ = kill(Pid::from_raw(pid), signal);
+            }
+            while !self.processes().is_empty() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 }

