@@ -1,1 +1,12 @@
-//! Placeholder while the crate is written.
+//! The services of NetRaven. Each can run alone or all in one process.
+//!
+//! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
+//! leases, schedules and log partitions in order.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod committer;
+mod scheduler;
+mod worker;
+
+pub use worker::{Worker, WorkerSettings};

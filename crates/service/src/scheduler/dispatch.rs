@@ -1,0 +1,173 @@
+use super::Context;
+use super::job::run_job;
+use super::running::End;
+use chrono::Utc;
+use netraven_model::{ErrorCode, Failure, JobEvent, Phase};
+use netraven_store::StoreError;
+use netraven_store::jobs::{self, ClaimedJob, Finished, FinishedResult, JobListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// As many jobs as one claim takes: large enough to spare round trips, small enough to share with
+/// other workers.
+const CLAIM: usize = 64;
+/// The pause after a claim that failed.
+const CLAIM_RETRY: Duration = Duration::from_secs(1);
+
+/// Whether a claim used all the room there was.
+enum Filled {
+    Full,
+    Partly,
+}
+
+/// Claims jobs as long as there is room for sessions.
+pub(crate) struct Dispatcher {
+    context: Arc<Context>,
+    room: Arc<Semaphore>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        let room = Arc::new(Semaphore::new(context.settings.parallel_sessions));
+        Self { context, room }
+    }
+
+    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let mut listener = None;
+        loop {
+            // A claim itself is never dropped half-way: its jobs would stay claimed until the lease ends.
+            let permits = tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => return,
+                permits = self.permits() => permits,
+            };
+            let pause = match self.fill(permits).await {
+                Ok(Filled::Full) => continue,
+                Ok(Filled::Partly) => self.context.settings.poll,
+                Err(error) => {
+                    tracing::warn!(%error, "no jobs could be claimed, trying again");
+                    listener = None;
+                    CLAIM_RETRY
+                }
+            };
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return,
+                () = self.wait(&mut listener, pause) => {}
+            }
+        }
+    }
+
+    /// Claims as many jobs as there is room for.
+    async fn fill(&self, mut permits: OwnedSemaphorePermit) -> Result<Filled, StoreError> {
+        let settings = &self.context.settings;
+        let wanted = permits.num_permits();
+        let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let claimed = jobs::claim(&self.context.store, &settings.name, limit, settings.lease).await?;
+        let filled = if claimed.len() == wanted { Filled::Full } else { Filled::Partly };
+        for job in claimed {
+            if let Some(permit) = permits.split(1) {
+                self.spawn(job, permit);
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Room for at least one session, and for up to a whole claim.
+    async fn permits(&self) -> OwnedSemaphorePermit {
+        let Ok(mut permits) = self.room.clone().acquire_owned().await else {
+            // Nobody closes this semaphore; if somebody did, there would never be room again.
+            return std::future::pending().await;
+        };
+        let more = self.room.available_permits().min(CLAIM - 1);
+        if let Some(more) = u32::try_from(more).ok().and_then(|n| self.room.clone().try_acquire_many_owned(n).ok()) {
+            permits.merge(more);
+        }
+        permits
+    }
+
+    /// Until somebody rings or it is time to look anyway.
+    async fn wait(&self, listener: &mut Option<JobListener>, pause: Duration) {
+        if listener.is_none() {
+            *listener = JobListener::connect(&self.context.store).await.ok();
+        }
+        match listener {
+            Some(listening) => {
+                if let Err(error) = listening.wait(pause).await {
+                    tracing::debug!(%error, "the bell is broken, polling instead");
+                    *listener = None;
+                }
+            }
+            None => sleep_until(Instant::now() + pause).await,
+        }
+    }
+
+    fn spawn(&self, job: ClaimedJob, permit: OwnedSemaphorePermit) {
+        let context = self.context.clone();
+        let started_at = Utc::now();
+        let claimed = Arc::new(job);
+        let session = tokio::spawn(run_job(context.clone(), claimed.clone()));
+        context.running.add(claimed.job, session.abort_handle());
+        tokio::spawn(async move {
+            let ended = session.await;
+            let end = context.running.end(claimed.job);
+            let finished = match (ended, end) {
+                (_, Some(End::LeaseLost)) => None,
+                (_, Some(End::Shutdown)) => {
+                    give_back(&context, &claimed).await;
+                    None
+                }
+                (Ok(finished), None) => Some(finished),
+                (_, Some(End::Cancelled)) => Some(bare(&claimed, started_at, FinishedResult::Cancelled)),
+                (Err(error), None) => {
+                    tracing::error!(job = %claimed.job, %error, "a session ended in disorder");
+                    let failure = Failure::new(
+                        ErrorCode::Internal,
+                        Phase::Collect,
+                        "NetRaven's own code failed in this session; its log says where",
+                    );
+                    let retry_in = context.settings.retry.after(claimed.attempt);
+                    Some(bare(&claimed, started_at, FinishedResult::Failed { failure, retry_in }))
+                }
+            };
+            if let Some(finished) = finished
+                && context.results.send(finished).await.is_err()
+            {
+                tracing::error!(job = %claimed.job, "the result came after the committer had ended");
+            }
+            // Only now: until the result is handed over, the lease must be kept and the room is taken.
+            context.running.remove(claimed.job);
+            drop(permit);
+        });
+    }
+}
+
+async fn give_back(context: &Context, claimed: &ClaimedJob) {
+    let released = jobs::release(&context.store, &context.settings.name, &[claimed.job]).await;
+    if let Err(error) = released {
+        tracing::warn!(job = %claimed.job, %error, "the job could not be given back, it waits for its lease to end");
+    }
+}
+
+/// A result without a session.
+fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: FinishedResult) -> Finished {
+    let event = match &result {
+        FinishedResult::Failed { failure, .. } => netraven_model::Event::Failed { failure: failure.clone() },
+        _ => netraven_model::Event::Cancelled,
+    };
+    let now = Utc::now();
+    Finished {
+        job: claimed.job,
+        token: claimed.token,
+        attempt: claimed.attempt,
+        started_at,
+        finished_at: now,
+        result,
+        host_key: None,
+        credential_used: None,
+        credentials_refused: Vec::new(),
+        events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],
+        dialogue: String::new(),
+    }
+}

@@ -1,0 +1,170 @@
+//! One backup job: tries the device's credentials in order until one works.
+
+use super::Context;
+use chrono::Utc;
+use netraven_device::{CollectOutcome, CollectRequest, Collected, LoginResult, Previous, collect};
+use netraven_model::{CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, Login, Phase, Secret};
+use netraven_platform::Platform;
+use netraven_store::credentials::StoredCredential;
+use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
+use netraven_vault::{Place, Vault, VaultError};
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Runs a claimed job to its result. Dropping the future closes the session.
+pub(crate) async fn run_job(context: Arc<Context>, claimed: Arc<ClaimedJob>) -> Finished {
+    let mut course = Course::new(&context, &claimed);
+    course.event(Event::Started { attempt: claimed.attempt });
+    // Every wait inside has its own deadline; this one is for what nobody thought of.
+    let longest = context.settings.device.longest() * (claimed.credentials.len().max(1) as u32);
+    let result = match timeout(longest, course.run()).await {
+        Ok(result) => result,
+        Err(_) => {
+            let message = format!("the backup was expected to end within {longest:?}");
+            Err(course.fail(Failure::new(ErrorCode::Timeout, Phase::Collect, message)))
+        }
+    };
+    course.finish(result)
+}
+
+struct Course<'a> {
+    context: &'a Context,
+    claimed: &'a ClaimedJob,
+    finished: Finished,
+}
+
+impl<'a> Course<'a> {
+    fn new(context: &'a Context, claimed: &'a ClaimedJob) -> Self {
+        let now = Utc::now();
+        let finished = Finished {
+            job: claimed.job,
+            token: claimed.token,
+            attempt: claimed.attempt,
+            started_at: now,
+            finished_at: now,
+            result: FinishedResult::Cancelled,
+            host_key: None,
+            credential_used: None,
+            credentials_refused: Vec::new(),
+            events: Vec::new(),
+            dialogue: String::new(),
+        };
+        Self { context, claimed, finished }
+    }
+
+    async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
+        let name = &self.claimed.target.platform;
+        let Some(platform) = self.context.platforms.get(name) else {
+            let message = format!("the device's platform '{name}' has no definition");
+            return Err(self.fail(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message)));
+        };
+        let mut last = Failure::new(
+            ErrorCode::NoCredential,
+            Phase::Authenticate,
+            "no credential shares a tag with the device".to_owned(),
+        );
+        if self.claimed.credentials.is_empty() {
+            return Err(self.fail(last));
+        }
+        for credential in &self.claimed.credentials {
+            let login = match open(&self.context.vault, credential) {
+                Ok(login) => login,
+                Err(error) => {
+                    let message = format!("credential '{}' cannot be opened: {error}", credential.name);
+                    last = self.fail(Failure::new(ErrorCode::CredentialUnusable, Phase::Authenticate, message));
+                    continue;
+                }
+            };
+            let outcome = collect(&self.request(login, &platform), &self.context.settings.device).await;
+            match self.take(outcome, credential.id) {
+                Ok(collected) => return Ok((collected, platform)),
+                // Another credential may do better; nothing else would change.
+                Err(failure) if is_credentials_fault(failure.code) => last = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    fn request(&self, login: Login, platform: &Arc<Platform>) -> CollectRequest {
+        let claimed = self.claimed;
+        let learned = self.finished.host_key.iter();
+        let previous = claimed.previous.as_ref();
+        CollectRequest {
+            job: Some(claimed.job),
+            target: claimed.target.clone(),
+            platform: platform.clone(),
+            login,
+            host_keys: claimed.host_keys.iter().chain(learned).cloned().collect::<Vec<HostKey>>(),
+            fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),
+            previous: previous.map(|p| Previous { significant: p.significant, size: p.size }),
+        }
+    }
+
+    /// Adds what one session brought to the job's result.
+    fn take(&mut self, outcome: CollectOutcome, credential: CredentialId) -> Result<Collected, Failure> {
+        let finished = &mut self.finished;
+        finished.events.extend(outcome.events);
+        finished.dialogue.push_str(&outcome.dialogue);
+        finished.host_key = outcome.learned.or(finished.host_key.take());
+        match outcome.login {
+            LoginResult::Accepted => finished.credential_used = Some(credential),
+            LoginResult::Refused => finished.credentials_refused.push(credential),
+            LoginResult::NotTried => {}
+        }
+        outcome.result
+    }
+
+    fn event(&mut self, event: Event) {
+        let (job, device) = (self.claimed.job, Some(self.claimed.device));
+        self.finished.events.push(JobEvent::new(Some(job), device, Utc::now(), event));
+    }
+
+    /// Notes a failure that no session noted.
+    fn fail(&mut self, failure: Failure) -> Failure {
+        self.event(Event::Failed { failure: failure.clone() });
+        failure
+    }
+
+    fn finish(mut self, result: Result<(Collected, Arc<Platform>), Failure>) -> Finished {
+        let result = match result {
+            Ok((Collected::Unchanged { facts }, _)) => FinishedResult::Unchanged { facts },
+            Ok((Collected::Changed { config, facts, much_smaller }, platform)) => FinishedResult::Changed {
+                config: *config,
+                facts,
+                platform_digest: platform.digest,
+                flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },
+            },
+            Err(failure) => {
+                let transient = failure.code.is_transient();
+                let retry_in = self.context.settings.retry.after(self.claimed.attempt).filter(|_| transient);
+                if let Some(wait) = retry_in {
+                    self.event(Event::RetryPlanned { in_seconds: wait.as_secs() });
+                }
+                FinishedResult::Failed { failure, retry_in }
+            }
+        };
+        self.finished.finished_at = Utc::now();
+        Finished { result, ..self.finished }
+    }
+}
+
+fn is_credentials_fault(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuthFailed | ErrorCode::EnableFailed | ErrorCode::CredentialUnusable)
+}
+
+/// Decrypts one credential for one session.
+fn open(vault: &Vault, stored: &StoredCredential) -> Result<Login, VaultError> {
+    let field = |column, sealed: &Option<Vec<u8>>| -> Result<Option<Secret>, VaultError> {
+        let place = Place { table: "credentials", column, row: stored.id.0 };
+        sealed.as_deref().map(|sealed| vault.unseal(&place, sealed)).transpose()
+    };
+    Ok(Login {
+        credential: Some(stored.id),
+        username: stored.username.clone(),
+        password: field("password", &stored.password)?,
+        enable: field("enable_secret", &stored.enable_secret)?,
+        private_key: field("private_key", &stored.private_key)?,
+        key_passphrase: field("key_passphrase", &stored.key_passphrase)?,
+    })
+}

@@ -1,0 +1,105 @@
+//! What has to be done again and again: leases, cancelled jobs, schedules, partitions, the heartbeat.
+
+use super::Context;
+use super::running::End;
+use netraven_store::{StoreError, jobs, maintenance, schedules, workers};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+
+/// A cancelled session is closed within this time.
+const CANCEL_CHECK: Duration = Duration::from_secs(1);
+/// How often due schedules and expired leases are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
+/// How often this worker says that it lives; others take it for dead after three of them.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Partitions are made months ahead.
+const PARTITIONS: Duration = Duration::from_secs(6 * 3600);
+
+/// Runs the periodic work of a worker.
+pub(crate) struct Keeper {
+    context: Arc<Context>,
+}
+
+impl Keeper {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let lease = self.context.settings.lease / 3;
+        let mut leases = interval_at(Instant::now() + lease, lease);
+        let mut ticks = [CANCEL_CHECK, HOUSEKEEPING, HEARTBEAT, PARTITIONS].map(interval);
+        leases.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
+        let [cancel, housekeeping, heartbeat, partitions] = &mut ticks;
+        loop {
+            let done = tokio::select! {
+                // Leases are kept until the last session is over, also while the worker stops.
+                () = ended(&mut stopped, &self.context) => break,
+                _ = leases.tick() => self.keep_leases().await,
+                _ = cancel.tick() => self.close_cancelled().await,
+                _ = housekeeping.tick() => self.keep_house().await,
+                _ = heartbeat.tick() => self.beat().await,
+                _ = partitions.tick() => maintenance::ensure_partitions(&self.context.store).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(%error, "periodic work failed, it is tried again");
+            }
+        }
+        let left = workers::leave(&self.context.store, &self.context.settings.name).await;
+        if let Err(error) = left {
+            tracing::debug!(%error, "this worker could not sign off");
+        }
+    }
+
+    async fn keep_leases(&self) -> Result<(), StoreError> {
+        let running = self.context.running.jobs();
+        if running.is_empty() {
+            return Ok(());
+        }
+        let settings = &self.context.settings;
+        let held = jobs::extend_leases(&self.context.store, &settings.name, &running, settings.lease).await?;
+        let held: HashSet<_> = held.into_iter().collect();
+        // A job that ended meanwhile is not held either, and is no longer running.
+        for job in running.into_iter().filter(|job| !held.contains(job)) {
+            self.context.running.abort(job, End::LeaseLost);
+        }
+        Ok(())
+    }
+
+    async fn close_cancelled(&self) -> Result<(), StoreError> {
+        let running = self.context.running.jobs();
+        if running.is_empty() {
+            return Ok(());
+        }
+        for job in jobs::cancelled_among(&self.context.store, &running).await? {
+            self.context.running.abort(job, End::Cancelled);
+        }
+        Ok(())
+    }
+
+    async fn keep_house(&self) -> Result<(), StoreError> {
+        let returned = jobs::requeue_expired(&self.context.store).await?;
+        if returned > 0 {
+            tracing::warn!(jobs = returned, "the lease of jobs ended without a result, they were taken back");
+        }
+        for run in schedules::start_due(&self.context.store).await? {
+            tracing::info!(run = %run.run, jobs = run.jobs, "a schedule started a run");
+        }
+        Ok(())
+    }
+
+    async fn beat(&self) -> Result<(), StoreError> {
+        workers::heartbeat(&self.context.store, &self.context.settings.name, "worker").await
+    }
+}
+
+/// Resolves when the worker stops and no session is left.
+async fn ended(stopped: &mut watch::Receiver<bool>, context: &Context) {
+    // A sender that is gone means the same as a stop.
+    let _ = stopped.wait_for(|stop| *stop).await;
+    context.running.idle().await;
+}

@@ -1,0 +1,40 @@
+//! Who does what when: claims due jobs, resolves credentials, runs sessions, keeps leases alive.
+
+mod dispatch;
+mod job;
+mod keeper;
+mod running;
+
+pub(crate) use dispatch::Dispatcher;
+pub(crate) use keeper::Keeper;
+
+use crate::committer::Results;
+use crate::worker::WorkerSettings;
+use netraven_platform::Platforms;
+use netraven_store::Store;
+use netraven_vault::Vault;
+use running::Running;
+use std::sync::Arc;
+
+/// What all tasks of a worker share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) platforms: Arc<Platforms>,
+    pub(crate) settings: WorkerSettings,
+    pub(crate) results: Results,
+    pub(crate) running: Running,
+}
+
+impl Context {
+    pub(crate) fn new(
+        store: Store,
+        vault: Arc<Vault>,
+        platforms: Arc<Platforms>,
+        settings: WorkerSettings,
+        results: Results,
+    ) -> Self {
+        Self { store, vault, platforms, settings, results, running: Running::default() }
+    }
+}

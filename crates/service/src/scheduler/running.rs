@@ -1,0 +1,85 @@
+use netraven_model::JobId;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// The sessions under way in this process, by job.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    sessions: Mutex<HashMap<JobId, Session>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Session {
+    abort: AbortHandle,
+    end: Option<End>,
+}
+
+/// Why a session was stopped from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A person cancelled the job.
+    Cancelled,
+    /// The lease is gone: somebody else may have the job.
+    LeaseLost,
+    /// This process stops: the job goes back to the queue.
+    Shutdown,
+}
+
+impl Running {
+    pub(crate) fn add(&self, job: JobId, abort: AbortHandle) {
+        self.lock().insert(job, Session { abort, end: None });
+    }
+
+    /// Why a session was stopped from outside, if it was.
+    pub(crate) fn end(&self, job: JobId) -> Option<End> {
+        self.lock().get(&job).and_then(|session| session.end)
+    }
+
+    /// Takes a finished session out.
+    pub(crate) fn remove(&self, job: JobId) {
+        self.lock().remove(&job);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<JobId> {
+        self.lock().keys().copied().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Closes a session; its task ends by itself and removes it.
+    pub(crate) fn abort(&self, job: JobId, end: End) {
+        if let Some(session) = self.lock().get_mut(&job) {
+            session.end.get_or_insert(end);
+            session.abort.abort();
+        }
+    }
+
+    pub(crate) fn abort_all(&self) {
+        self.jobs().into_iter().for_each(|job| self.abort(job, End::Shutdown));
+    }
+
+    /// Resolves as soon as no session is under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no removal in between is missed.
+            changed.as_mut().enable();
+            if self.len() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A panic while the lock was held leaves a map that is still whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+//! One worker: dispatcher, committer and keeper in one process.
+
+use crate::committer::Committer;
+use crate::scheduler::{Context, Dispatcher, Keeper};
+use netraven_device::DeviceSettings;
+use netraven_model::Backoff;
+use netraven_platform::Platforms;
+use netraven_store::Store;
+use netraven_vault::Vault;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Its name, unique among all workers of the database.
+    pub name: String,
+    /// Sessions at the same time.
+    pub parallel_sessions: usize,
+    /// How long a claimed job stays claimed without a sign of life.
+    pub lease: Duration,
+    /// How often the queue is looked at when nobody rings.
+    pub poll: Duration,
+    /// When a failed job is tried again.
+    pub retry: Backoff,
+    /// Bounds of a session.
+    pub device: DeviceSettings,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            name: format!("worker-{}", uuid::Uuid::new_v4()),
+            parallel_sessions: 1000,
+            lease: Duration::from_secs(60),
+            poll: Duration::from_secs(2),
+            retry: Backoff {
+                attempts: 3,
+                base: Duration::from_secs(10),
+                factor: 2,
+                limit: Duration::from_secs(300),
+            },
+            device: DeviceSettings::default(),
+        }
+    }
+}
+
+/// A running worker. [`Worker::stop`] ends it in order; dropped without it, its jobs return to the
+/// queue when their lease ends.
+#[derive(Debug)]
+pub struct Worker {
+    stop: watch::Sender<bool>,
+    context: Arc<Context>,
+    dispatcher: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+    committer: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the worker's tasks.
+    pub fn start(store: Store, vault: Arc<Vault>, platforms: Arc<Platforms>, settings: WorkerSettings) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let (committer, finished) = Committer::new(store.clone(), settings.name.clone(), settings.parallel_sessions);
+        let context = Arc::new(Context::new(store, vault, platforms, settings, finished));
+        Self {
+            dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
+            keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),
+            committer: tokio::spawn(committer.run()),
+            context,
+            stop,
+        }
+    }
+
+    /// The number of sessions under way.
+    pub fn active(&self) -> usize {
+        self.context.running.len()
+    }
+
+    /// Ends the worker: nothing new is claimed, sessions under way get `grace` to finish and are then
+    /// closed and given back to the queue; everything collected is committed first.
+    pub async fn stop(self, grace: Duration) {
+        // Nobody listening any more is fine: then the tasks have ended already.
+        let _ = self.stop.send(true);
+        report(self.dispatcher.await, "dispatcher");
+        if timeout(grace, self.context.running.idle()).await.is_err() {
+            self.context.running.abort_all();
+            self.context.running.idle().await;
+        }
+        report(self.keeper.await, "keeper");
+        // The last sender goes with the context, and the committer ends behind the last result.
+        drop(self.context);
+        report(self.committer.await, "committer");
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>, task: &'static str) {
+    if let Err(error) = ended {
+        tracing::error!(task, %error, "a task of the worker did not end in order");
+    }
+}
