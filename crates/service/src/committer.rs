@@ -74,8 +74,12 @@ impl Committer {
     fn note(&self, batch: &[Finished], results: &[Result<jobs::Recorded, jobs::FinishError>]) {
         for (finished, result) in batch.iter().zip(results) {
             match result {
-                Ok(recorded) => tracing::debug!(job = %finished.job, outcome = ?recorded.outcome, "job recorded"),
-                Err(error) => tracing::warn!(job = %finished.job, %error, "the job's result was not recorded"),
+                Ok(recorded) => {
+                    tracing::debug!(job = %finished.job, outcome = ?recorded.outcome, "job recorded")
+                }
+                Err(error) => {
+                    tracing::warn!(job = %finished.job, %error, "the job's result was not recorded")
+                }
             }
         }
     }

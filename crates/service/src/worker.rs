@@ -61,9 +61,15 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the worker's tasks.
-    pub fn start(store: Store, vault: Arc<Vault>, platforms: Arc<Platforms>, settings: WorkerSettings) -> Self {
+    pub fn start(
+        store: Store,
+        vault: Arc<Vault>,
+        platforms: Arc<Platforms>,
+        settings: WorkerSettings,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (committer, finished) = Committer::new(store.clone(), settings.name.clone(), settings.parallel_sessions);
+        let (committer, finished) =
+            Committer::new(store.clone(), settings.name.clone(), settings.parallel_sessions);
         let context = Arc::new(Context::new(store, vault, platforms, settings, finished));
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),

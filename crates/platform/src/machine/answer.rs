@@ -15,13 +15,13 @@ impl Machine {
     pub(super) fn send_command(&mut self, command: &str, now: Instant) {
         self.dialogue.sent(now - self.started, command);
         self.command_sent = now;
-        self.send(format!("{command}\n"), now);
+        self.send(format!("{command}\n").into_bytes(), now);
     }
 
     /// What stands on the terminal belongs to the past as soon as something is asked.
-    pub(super) fn send(&mut self, text: String, now: Instant) {
+    pub(super) fn send(&mut self, bytes: Vec<u8>, now: Instant) {
         self.terminal.clear();
-        self.outgoing.push_back(text.into_bytes());
+        self.outgoing.push_back(bytes);
         self.heard = now;
     }
 

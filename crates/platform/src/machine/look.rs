@@ -53,7 +53,7 @@ impl Machine {
             return self.fail(ErrorCode::PromptNotFound, message, now);
         }
         self.note_answer(now);
-        self.send(dialog.send.clone(), now);
+        self.send(dialog.send.clone().into_bytes(), now);
     }
 
     /// The first prompt is there: what its `host` group reads must stay.
@@ -103,7 +103,8 @@ impl Machine {
         bytes.push(b'\n');
         self.note_answer(now);
         self.dialogue.sent(now - self.started, "[enable secret]");
-        self.outgoing.push_back(bytes);
+        // What is left of the question may still be on its way; it is no second question.
+        self.send(bytes, now);
         self.state = State::Enable { password_sent: true };
     }
 

@@ -81,7 +81,9 @@ impl Dispatcher {
             return std::future::pending().await;
         };
         let more = self.room.available_permits().min(CLAIM - 1);
-        if let Some(more) = u32::try_from(more).ok().and_then(|n| self.room.clone().try_acquire_many_owned(n).ok()) {
+        if let Some(more) =
+            u32::try_from(more).ok().and_then(|n| self.room.clone().try_acquire_many_owned(n).ok())
+        {
             permits.merge(more);
         }
         permits

@@ -71,7 +71,8 @@ impl<'a> Course<'a> {
                 Ok(login) => login,
                 Err(error) => {
                     let message = format!("credential '{}' cannot be opened: {error}", credential.name);
-                    last = self.fail(Failure::new(ErrorCode::CredentialUnusable, Phase::Authenticate, message));
+                    last =
+                        self.fail(Failure::new(ErrorCode::CredentialUnusable, Phase::Authenticate, message));
                     continue;
                 }
             };
