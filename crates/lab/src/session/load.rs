@@ -1,0 +1,229 @@
+use super::error::{Place, Problem, SessionError};
+use super::expect::{ExpectTexts, PartTexts};
+use super::placeholder::Scope;
+use super::schema::{RawChange, RawCommand, RawDialog, RawExpect, RawPager, RawSession};
+use super::text::{BadPlaceholder, Text};
+use super::{Change, Command, Dialog, Mode, ModeId, PagerStyle, SessionFile};
+use bytes::Bytes;
+use serde_saphyr::Spanned;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The file that describes a session.
+pub(super) const MAIN_FILE: &str = "session.yaml";
+
+impl SessionFile {
+    /// Loads the session in `folder`: `session.yaml` and the text files that it names.
+    pub fn from_dir(folder: &Path) -> Result<Self, SessionError> {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name));
+        Loader { folder: folder.display().to_string(), read: &read }.load()
+    }
+}
+
+/// Reads a session's files, from a folder or out of the program.
+pub(super) struct Loader<'a> {
+    pub(super) folder: String,
+    pub(super) read: &'a dyn Fn(&str) -> std::io::Result<String>,
+}
+
+impl Loader<'_> {
+    pub(super) fn load(&self) -> Result<SessionFile, SessionError> {
+        let raw = self.parse()?;
+        let mut modes = Vec::with_capacity(raw.modes.len());
+        for (name, prompt) in &raw.modes {
+            let prompt = self.text(prompt, Scope::Text)?;
+            modes.push(Mode { name: name.clone(), prompt, answers: HashMap::new() });
+        }
+        let login_mode = self.mode(&modes, &raw.login.mode)?;
+        let mut commands = Vec::with_capacity(raw.commands.len());
+        for (at, command) in raw.commands.iter().enumerate() {
+            self.enter_in_modes(&mut modes, command, at)?;
+            commands.push(self.command(command, &modes, &raw.changes)?);
+        }
+        for change in &raw.changes {
+            self.known_command(&modes, &change.command)?;
+        }
+        Ok(SessionFile {
+            ssh_version: raw.ssh_version,
+            hostname: self.text(&raw.hostname, Scope::Name)?,
+            login_mode,
+            banner: self.optional(raw.login.banner.as_ref(), Scope::Text)?,
+            pager: raw.pager.as_ref().map(|pager| self.pager(pager)).transpose()?,
+            error: self.text(&raw.error, Scope::Error)?,
+            commands,
+            changes: raw.changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?,
+            filler_block: raw.filler.as_ref().map(|block| self.text(block, Scope::Filler)).transpose()?,
+            expect: self.expect(&raw.expect, &modes)?,
+            platform: raw.platform,
+            hardware: raw.hardware,
+            source: raw.source,
+            modes,
+        })
+    }
+
+    fn parse(&self) -> Result<RawSession, SessionError> {
+        let yaml = self.file(MAIN_FILE)?;
+        serde_saphyr::from_str(&yaml).map_err(|error| {
+            let line = error.location().map(|location| location.line());
+            self.error(MAIN_FILE, line, Problem::Yaml(error.without_snippet().to_string()))
+        })
+    }
+
+    /// Makes `command` known to its modes: those named, or all.
+    fn enter_in_modes(
+        &self,
+        modes: &mut [Mode],
+        command: &RawCommand,
+        at: usize,
+    ) -> Result<(), SessionError> {
+        let named = match &command.modes {
+            Some(names) => names.iter().map(|name| self.mode(modes, name)).collect::<Result<Vec<_>, _>>()?,
+            None => (0..modes.len()).collect(),
+        };
+        for mode in named {
+            if modes[mode].answers.insert(command.command.value.clone(), at).is_some() {
+                return Err(
+                    self.at(&command.command, Problem::DuplicateCommand(command.command.value.clone()))
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        raw: &RawCommand,
+        modes: &[Mode],
+        changes: &[RawChange],
+    ) -> Result<Command, SessionError> {
+        Ok(Command {
+            text: self.answer(raw, changes)?,
+            enter: raw.enter.as_ref().map(|name| self.mode(modes, name)).transpose()?,
+            password: raw.password.as_ref().map(|dialog| self.dialog(dialog)).transpose()?,
+            paging: raw.paging,
+            close: raw.close,
+            people_only: raw.people_only,
+        })
+    }
+
+    fn answer(&self, raw: &RawCommand, changes: &[RawChange]) -> Result<Text, SessionError> {
+        let (file, source) = match (&raw.text, &raw.file) {
+            (Some(text), Some(_)) => {
+                return Err(self.at(text, Problem::TwoTexts(raw.command.value.clone())));
+            }
+            (Some(text), None) => (None, text.value.clone()),
+            (None, Some(name)) => (Some(&name.value), self.file_named(name)?),
+            (None, None) => return Ok(Text::default()),
+        };
+        let mine: Vec<(usize, &RawChange)> = changes
+            .iter()
+            .enumerate()
+            .filter(|(_, change)| change.command.value == raw.command.value)
+            .collect();
+        let lines: Vec<(usize, &str)> = mine.iter().map(|(at, c)| (*at, c.line.value.as_str())).collect();
+        let (text, found) =
+            Text::parse_with_changes(&source, Scope::Text, &lines).map_err(|bad| match file {
+                Some(name) => self.error(name, Some(bad.line), Problem::Placeholder(bad.name)),
+                None => self.at(&raw.command, Problem::Placeholder(bad.name)),
+            })?;
+        for ((_, change), found) in mine.iter().zip(found) {
+            if found != 1 {
+                let (line, command) = (change.line.value.clone(), raw.command.value.clone());
+                return Err(self.at(&change.line, Problem::ChangedLine { line, command, found }));
+            }
+        }
+        Ok(text)
+    }
+
+    fn dialog(&self, raw: &RawDialog) -> Result<Dialog, SessionError> {
+        if raw.tries.value == 0 {
+            return Err(self.at(&raw.tries, Problem::NoTries));
+        }
+        let wire = |text: &str| Bytes::from(text.replace('\n', "\r\n"));
+        Ok(Dialog { prompt: wire(&raw.prompt), tries: raw.tries.value, denied: wire(&raw.denied) })
+    }
+
+    fn pager(&self, raw: &RawPager) -> Result<PagerStyle, SessionError> {
+        if raw.screen.value < 2 {
+            return Err(self.at(&raw.screen, Problem::Screen(raw.screen.value)));
+        }
+        Ok(PagerStyle {
+            prompt: raw.prompt.clone(),
+            later_prompt: raw.later_prompt.clone().unwrap_or_else(|| raw.prompt.clone()),
+            erase: raw.erase.clone(),
+            screen: raw.screen.value,
+        })
+    }
+
+    fn change(&self, raw: &RawChange) -> Result<Change, SessionError> {
+        if raw.with.is_empty() {
+            return Err(self.at(&raw.line, Problem::NoAlternative));
+        }
+        Ok(Change {
+            original: self.text(&raw.line, Scope::Text)?,
+            alternatives: self.texts(&raw.with, Scope::Text)?,
+        })
+    }
+
+    fn expect(&self, raw: &RawExpect, modes: &[Mode]) -> Result<ExpectTexts, SessionError> {
+        let mut expect =
+            ExpectTexts { secrets: self.texts(&raw.secrets, Scope::Expect)?, ..Default::default() };
+        for part in &raw.parts {
+            self.known_command(modes, &part.command)?;
+            expect.parts.push(PartTexts {
+                command: part.command.value.clone(),
+                contains: self.texts(&part.contains, Scope::Expect)?,
+                volatile: self.texts(&part.volatile, Scope::Expect)?,
+            });
+        }
+        for (fact, text) in &raw.facts {
+            expect.facts.push((*fact, self.text(text, Scope::Expect)?));
+        }
+        Ok(expect)
+    }
+
+    fn mode(&self, modes: &[Mode], name: &Spanned<String>) -> Result<ModeId, SessionError> {
+        modes.iter().position(|mode| mode.name == name.value).ok_or_else(|| {
+            let known = modes.iter().map(|mode| mode.name.as_str()).collect::<Vec<_>>().join(", ");
+            self.at(name, Problem::UnknownMode { name: name.value.clone(), known })
+        })
+    }
+
+    fn known_command(&self, modes: &[Mode], command: &Spanned<String>) -> Result<(), SessionError> {
+        let known = modes.iter().any(|mode| mode.answers.contains_key(&command.value));
+        known.then_some(()).ok_or_else(|| self.at(command, Problem::UnknownCommand(command.value.clone())))
+    }
+
+    fn text(&self, source: &Spanned<String>, scope: Scope) -> Result<Text, SessionError> {
+        Text::parse(&source.value, scope)
+            .map_err(|BadPlaceholder { name, .. }| self.at(source, Problem::Placeholder(name)))
+    }
+
+    fn texts(&self, sources: &[Spanned<String>], scope: Scope) -> Result<Vec<Text>, SessionError> {
+        sources.iter().map(|source| self.text(source, scope)).collect()
+    }
+
+    fn optional(&self, source: Option<&Spanned<String>>, scope: Scope) -> Result<Text, SessionError> {
+        source.map_or_else(|| Ok(Text::default()), |source| self.text(source, scope))
+    }
+
+    fn file(&self, name: &str) -> Result<String, SessionError> {
+        (self.read)(name).map_err(|error| self.error(name, None, error.into()))
+    }
+
+    /// A text file; when it is missing the error names the line that asks for it.
+    fn file_named(&self, name: &Spanned<String>) -> Result<String, SessionError> {
+        (self.read)(&name.value).map_err(|error| {
+            let error = std::io::Error::new(error.kind(), format!("{}: {error}", name.value));
+            self.at(name, error.into())
+        })
+    }
+
+    fn at<T>(&self, place: &Spanned<T>, problem: Problem) -> SessionError {
+        self.error(MAIN_FILE, Some(place.referenced.line()), problem)
+    }
+
+    fn error(&self, name: &str, line: Option<u64>, problem: Problem) -> SessionError {
+        SessionError { place: Place { file: format!("{}/{name}", self.folder), line }, problem }
+    }
+}
