@@ -1,9 +1,32 @@
 //! NetRaven: one binary for everything.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod cli;
+mod commands;
+mod context;
+mod database;
+mod error;
+mod follow;
+mod input;
 mod nearest;
+mod output;
+mod results;
 mod settings;
+mod signals;
+mod work;
 
-fn main() {
-    let _ = settings::Sources::of_process(Default::default());
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.message.is_empty() {
+                output::note(&error.to_string());
+            }
+            ExitCode::from(error.exit as u8)
+        }
+    }
 }

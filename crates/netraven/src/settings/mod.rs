@@ -11,12 +11,12 @@ mod sources;
 mod typed;
 mod variables;
 
-pub use effective::Effective;
+pub use effective::{Effective, check_runtime};
 pub use error::{Origin, SettingsError};
 pub use kind::mask_url;
 pub use report::{to_json, to_yaml};
 pub use sources::{Overrides, Sources};
-pub use typed::{Format, Hidden, Settings};
+pub use typed::{Format, Settings};
 
 /// Sources without files, whose home is `/home/x` and whose working directory is `/work`.
 #[cfg(test)]
@@ -28,6 +28,14 @@ fn sources_for_tests(variables: &[(&str, &str)]) -> Sources {
         usual_folders: Vec::new(),
         working_directory: "/work".into(),
         data_home: Some("/home/x".into()),
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// The defaults.
+    pub fn for_tests() -> Self {
+        Effective::load(&sources_for_tests(&[])).unwrap().typed().unwrap()
     }
 }
 

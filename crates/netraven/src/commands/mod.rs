@@ -1,0 +1,99 @@
+//! One module per command.
+
+mod backup;
+mod completions;
+mod config;
+mod config_file;
+mod credential;
+mod db;
+mod device;
+mod job;
+mod platform;
+mod run;
+mod schedule;
+mod setting;
+mod tag;
+mod up;
+
+pub use job::{reason, state};
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::{CliError, Result};
+use clap::Subcommand;
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs NetRaven: its database, if none is named, and a worker, until Ctrl-C
+    Up(up::Args),
+    /// Collects configurations now, or makes a schedule for it
+    Backup(backup::Args),
+    /// Stored configurations of devices
+    #[command(subcommand)]
+    Config(config::Command),
+    /// The inventory
+    #[command(subcommand)]
+    Device(device::Command),
+    /// User names and passwords for devices
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Labels: a credential reaches the devices with which it shares one
+    #[command(subcommand)]
+    Tag(tag::Command),
+    /// Repeating runs
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    /// Batches of jobs that a person or a schedule started
+    #[command(subcommand)]
+    Run(run::Command),
+    /// One device's tasks, and everything that happened in them
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Settings that are kept in the database and hold for all workers
+    #[command(subcommand)]
+    Setting(setting::Command),
+    /// The device families NetRaven can talk to
+    #[command(subcommand)]
+    Platform(platform::Command),
+    /// The database
+    #[command(subcommand)]
+    Db(db::Command),
+    /// NetRaven's own settings
+    #[command(subcommand)]
+    ConfigFile(config_file::Command),
+    /// Prints a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Runs what the command line says.
+pub fn run(cli: Cli) -> Result {
+    if let Command::Completions(args) = &cli.command {
+        return completions::run(args);
+    }
+    let context = Context::load(&cli.global, None)?;
+    let stays = matches!(cli.command, Command::Up(_));
+    context.start_logging(if stays { "info" } else { "warn" });
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| CliError::failed(format!("the runtime cannot be started: {error}")))?;
+    runtime.block_on(dispatch(cli.command, context))
+}
+
+async fn dispatch(command: Command, context: Context) -> Result {
+    match command {
+        Command::Up(args) => up::run(args, &context).await,
+        Command::Backup(args) => backup::run(args, &context).await,
+        Command::Config(command) => config::run(command, &context).await,
+        Command::Schedule(command) => schedule::run(command, &context).await,
+        Command::Run(command) => run::run(command, &context).await,
+        Command::Job(command) => job::run(command, &context).await,
+        Command::Setting(command) => setting::run(command, &context).await,
+        Command::Device(command) => device::run(command, &context).await,
+        Command::Credential(command) => credential::run(command, &context).await,
+        Command::Tag(command) => tag::run(command, &context).await,
+        Command::Platform(command) => platform::run(command, &context),
+        Command::Db(command) => db::run(command, &context).await,
+        Command::ConfigFile(command) => config_file::run(command, context).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,81 @@
+//! `netraven up`
+
+use crate::context::Context;
+use crate::database::Database;
+use crate::error::{CliError, Exit, Result};
+use crate::output::table::pairs;
+use crate::settings::mask_url;
+use crate::signals::StopSignals;
+use crate::work;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
+
+const EXAMPLES: &str = "\
+Examples:
+  netraven up
+  netraven up --log-level debug --set device.parallel_sessions=200
+  DATABASE_URL='postgresql://netraven:...@db.example.net/netraven' netraven up
+
+Runs in the foreground and logs to standard error. Ctrl-C or SIGTERM stops it in order: sessions under way may end,
+then the private PostgreSQL stops unless another command still uses it.";
+
+/// Longest wait for the worker when its database is gone.
+const WITHOUT_DATABASE: Duration = Duration::from_secs(5);
+
+/// What it is told: nothing but the options of every command.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {}
+
+/// Runs it.
+pub async fn run(_: Args, context: &Context) -> Result {
+    let mut signals = StopSignals::listen()?;
+    let database = Database::open(context).await?;
+    let result = serve(context, &database, &mut signals).await;
+    database.close().await;
+    result
+}
+
+async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
+    let worker = work::start(context, &database.store).await?;
+    let addresses = addresses(context, database);
+    context.output.show(
+        || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
+        || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
+    )?;
+    tokio::select! {
+        () = signals.next() => {
+            tracing::info!("stopping");
+            worker.stop(work::GRACE).await;
+            Ok(())
+        }
+        () = database.died() => {
+            // What is under way cannot be stored any more.
+            let _ = timeout(WITHOUT_DATABASE, worker.stop(Duration::ZERO)).await;
+            Err(CliError { exit: Exit::Database, ..CliError::failed("the private PostgreSQL has ended by itself") }
+                .hint(format!("its log is in {}; start `netraven up` again", context.settings.data_dir.display())))
+        }
+    }
+}
+
+/// Where everything is, for people and for scripts.
+pub fn addresses(context: &Context, database: &Database) -> Vec<(&'static str, String)> {
+    let settings = &context.settings;
+    let place = match (&settings.database.url, database.private_version()) {
+        (Some(url), None) => mask_url(url.expose()),
+        (_, version) => {
+            let version = version.map_or_else(String::new, |version| format!(" {version}"));
+            let port = settings.database.private.port.map(|port| format!(", 127.0.0.1:{port}"));
+            let folder = settings.data_dir.display();
+            format!("private PostgreSQL{version} in {folder}{}", port.unwrap_or_default())
+        }
+    };
+    vec![
+        ("service", settings.service_name.clone()),
+        ("environment", context.effective.environment.clone()),
+        ("database", place),
+        ("key_file", settings.vault.key_file.display().to_string()),
+        ("worker", format!("up to {} sessions at the same time", settings.device.parallel_sessions)),
+    ]
+}

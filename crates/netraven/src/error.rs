@@ -1,0 +1,177 @@
+//! How a command ends when it does not succeed.
+
+use crate::settings::SettingsError;
+use netraven_store::StoreError;
+use netraven_store::private::PrivateError;
+use netraven_vault::VaultError;
+use std::fmt;
+
+/// The exit codes of failures. docs/cli.md and `netraven --help` list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did not work.
+    Failed = 1,
+    /// The input cannot be used.
+    Usage = 2,
+    /// A thing named on the command line does not exist.
+    NotFound = 3,
+    /// The database does not answer or is not ready.
+    Database = 4,
+    /// The backup ran, and some devices failed.
+    SomeDevicesFailed = 5,
+    /// Ended by Ctrl-C or SIGTERM, with the shell's own number for it.
+    Interrupted = 130,
+}
+
+/// What is told to the person: one sentence, and what to do about it.
+#[derive(Debug)]
+pub struct CliError {
+    /// The process's exit code.
+    pub exit: Exit,
+    /// What was expected and what came. Empty where everything has been said already.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// What every command returns.
+pub type Result<T = (), E = CliError> = std::result::Result<T, E>;
+
+impl CliError {
+    /// It did not work.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into(), hint: None }
+    }
+
+    /// The input cannot be used.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, ..Self::failed(message) }
+    }
+
+    /// Nothing by that name.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { exit: Exit::NotFound, ..Self::failed(message) }
+    }
+
+    /// A person or the system wanted it to end.
+    pub fn interrupted() -> Self {
+        Self { exit: Exit::Interrupted, ..Self::failed("interrupted") }
+    }
+
+    /// Ends with this code without another word: everything has been said.
+    pub fn silent(exit: Exit) -> Self {
+        Self { exit, ..Self::failed("") }
+    }
+
+    /// Adds what to do.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for CliError {
+    /// The lines for standard error, without the last line end. A message over several lines stays readable.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::usage(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let exit = match &error {
+            StoreError::Unreachable { .. }
+            | StoreError::AuthRejected { .. }
+            | StoreError::DatabaseMissing { .. }
+            | StoreError::SchemaMissing
+            | StoreError::SchemaOutdated { .. }
+            | StoreError::SchemaTooNew { .. }
+            | StoreError::SchemaAltered { .. } => Exit::Database,
+            StoreError::NotFound { .. } => Exit::NotFound,
+            StoreError::Duplicate { .. } | StoreError::Invalid { .. } | StoreError::InUse { .. } => {
+                Exit::Usage
+            }
+            _ if error.is_transient() => Exit::Database,
+            _ => Exit::Failed,
+        };
+        let advice_in_message = !matches!(error, StoreError::Query { .. } | StoreError::Invalid { .. });
+        let text = error.to_string();
+        // The store's messages end with their advice behind a semicolon.
+        let (message, hint) = match text.rsplit_once("; ").filter(|_| advice_in_message) {
+            Some((message, advice)) => (message.to_owned(), Some(advice.to_owned())),
+            None => (text, listing(&error)),
+        };
+        Self { exit, message, hint }
+    }
+}
+
+/// Where the names stand that could have been meant.
+fn listing(error: &StoreError) -> Option<String> {
+    let StoreError::NotFound { what, .. } = error else { return None };
+    let command = match *what {
+        "device" => "netraven device list",
+        "credential" => "netraven credential list",
+        "tag" => "netraven tag list",
+        "schedule" => "netraven schedule list",
+        "job" => "netraven job list",
+        "run" => "netraven run list",
+        "setting" => "netraven setting list",
+        "version" => "netraven config log DEVICE",
+        _ => return None,
+    };
+    Some(format!("see `{command}`"))
+}
+
+impl From<PrivateError> for CliError {
+    fn from(error: PrivateError) -> Self {
+        Self { exit: Exit::Database, ..Self::failed(error.to_string()) }
+    }
+}
+
+impl From<VaultError> for CliError {
+    fn from(error: VaultError) -> Self {
+        Self::failed(error.to_string()).hint("`vault.key_file` of the settings names the key file")
+    }
+}
+
+impl From<netraven_platform::LoadError> for CliError {
+    fn from(error: netraven_platform::LoadError) -> Self {
+        Self::usage(error.to_string()).hint("check the definitions with `netraven platform check FOLDER`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_store_become_a_message_a_hint_and_a_code() {
+        let not_found = StoreError::NotFound { what: "device", name: "r9".into() };
+        let error = CliError::from(not_found);
+        assert_eq!(error.to_string(), "error: there is no device 'r9'\nhint: see `netraven device list`");
+        assert_eq!(error.exit, Exit::NotFound);
+
+        let error = CliError::from(StoreError::SchemaMissing);
+        assert_eq!(
+            error.to_string(),
+            "error: the database has no NetRaven schema\nhint: create it with `netraven db init`"
+        );
+        assert_eq!(error.exit, Exit::Database);
+
+        let invalid = StoreError::Invalid { what: "the address", reason: "a; b".into() };
+        let error = CliError::from(invalid);
+        assert_eq!(
+            (error.to_string().as_str(), error.exit),
+            ("error: the address cannot be used: a; b", Exit::Usage)
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Follows a run to its end; runs a worker of its own where none is alive.
+
+use crate::context::Context;
+use crate::error::{CliError, Result};
+use crate::output::note;
+use crate::output::progress::Progress;
+use crate::results::totals;
+use crate::signals::StopSignals;
+use crate::work;
+use netraven_model::RunId;
+use netraven_service::Worker;
+use netraven_store::{Store, jobs, workers};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How often the numbers are read.
+const POLL: Duration = Duration::from_millis(300);
+
+/// A worker that gave no sign of life for this long counts as dead. Also how often is looked for one.
+const WORKER_SILENCE: Duration = Duration::from_secs(15);
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every job is over.
+    Finished,
+    /// A signal cancelled it, and what was under way has ended.
+    Cancelled,
+}
+
+/// Waits until every job of a run is over. The first signal cancels the run, the second one leaves at once.
+pub async fn follow(
+    context: &Context,
+    store: &Store,
+    run: RunId,
+    signals: &mut StopSignals,
+) -> Result<Ended> {
+    let mut own_worker = None;
+    let ended = watch(context, store, run, signals, &mut own_worker).await;
+    if let Some(worker) = own_worker {
+        let left = ended.as_ref().is_err_and(|error| error.exit == crate::error::Exit::Interrupted);
+        worker.stop(if left { Duration::ZERO } else { work::GRACE }).await;
+    }
+    ended
+}
+
+/// Whether some process works on the queue.
+pub async fn worker_is_alive(store: &Store) -> Result<bool> {
+    Ok(workers::alive(store, work::WORKER_KIND, WORKER_SILENCE).await?)
+}
+
+async fn watch(
+    context: &Context,
+    store: &Store,
+    run: RunId,
+    signals: &mut StopSignals,
+    own_worker: &mut Option<Worker>,
+) -> Result<Ended> {
+    let mut ticks = interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looked_for_worker: Option<Instant> = None;
+    let mut cancelled = false;
+    let bar = Progress::start();
+    loop {
+        let look = looked_for_worker.is_none_or(|at| at.elapsed() > WORKER_SILENCE);
+        if own_worker.is_none() && look {
+            looked_for_worker = Some(Instant::now());
+            if !worker_is_alive(store).await? {
+                *own_worker = Some(work::start(context, store).await?);
+            }
+        }
+        let progress = jobs::run_progress(store, run).await?;
+        let count = |number: i64| number.max(0).unsigned_abs();
+        bar.set(count(progress.total - progress.active()), count(progress.total), totals(&progress));
+        if progress.active() == 0 {
+            return Ok(if cancelled { Ended::Cancelled } else { Ended::Finished });
+        }
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = signals.next() => {
+                if cancelled {
+                    return Err(CliError::interrupted());
+                }
+                cancelled = true;
+                jobs::cancel_run(store, run).await?;
+                bar.above(|| note("cancelled; waiting for the sessions under way (again Ctrl-C leaves at once)"));
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What people give: fields of devices, CSV files, secrets.
+
+pub mod csv;
+pub mod fields;
+pub mod secrets;

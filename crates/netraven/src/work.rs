@@ -1,0 +1,70 @@
+//! The worker that this process runs, as the settings want it.
+
+use crate::context::{Context, typed};
+use crate::error::{CliError, Result};
+use crate::settings::Settings;
+use netraven_device::{DeviceSettings, SshSettings};
+use netraven_model::Backoff;
+use netraven_service::{Worker, WorkerSettings};
+use netraven_store::{Store, settings};
+use netraven_vault::Vault;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long sessions under way may take to end when the worker stops.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// What other processes know a worker by; see `netraven_store::workers`.
+pub const WORKER_KIND: &str = "worker";
+
+/// Starts a worker in this process, with what was set in the database.
+pub async fn start(context: &Context, store: &Store) -> Result<Worker> {
+    let mut effective = context.effective.clone();
+    let rows = settings::list(store).await?;
+    effective.overlay_database(rows.iter().map(|row| (row.key.as_str(), &row.value))).map_err(|error| {
+        CliError::from(error).hint("`netraven setting list` shows what is set in the database")
+    })?;
+    let platforms = Arc::new(context.platforms()?);
+    let vault = Arc::new(Vault::open_or_create(&context.settings.vault.key_file)?);
+    Ok(Worker::start(store.clone(), vault, platforms, worker_settings(&typed(&effective)?)))
+}
+
+fn worker_settings(settings: &Settings) -> WorkerSettings {
+    let (device, retry) = (&settings.device, &settings.retry);
+    WorkerSettings {
+        parallel_sessions: device.parallel_sessions,
+        retry: Backoff {
+            attempts: retry.attempts,
+            base: Duration::from_secs(retry.base_seconds),
+            factor: retry.factor,
+            limit: Duration::from_secs(retry.limit_seconds),
+        },
+        device: DeviceSettings {
+            ssh: SshSettings {
+                connect_timeout: Duration::from_secs(device.connect_timeout_seconds),
+                ..SshSettings::default()
+            },
+            command_timeout: Duration::from_secs(device.command_timeout_seconds),
+            session_timeout: Duration::from_secs(device.session_timeout_seconds),
+            max_output: device.max_output_mib << 20,
+            ..DeviceSettings::default()
+        },
+        ..WorkerSettings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_reach_the_worker_in_its_units() {
+        let mut settings = Settings::for_tests();
+        settings.device.max_output_mib = 2;
+        settings.device.session_timeout_seconds = 7;
+        settings.retry.attempts = 5;
+        let worker = worker_settings(&settings);
+        assert_eq!((worker.device.max_output, worker.retry.attempts), (2 * 1024 * 1024, 5));
+        assert_eq!(worker.device.session_timeout, Duration::from_secs(7));
+    }
+}
