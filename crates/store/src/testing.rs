@@ -20,6 +20,7 @@ use crate::private::PrivateError;
 use crate::{ConnectSettings, Store};
 use cluster::Shared;
 use netraven_model::Secret;
+pub use place::scratch_dir;
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;

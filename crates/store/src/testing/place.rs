@@ -19,7 +19,7 @@ pub(super) fn data_dir() -> Result<PathBuf, PrivateError> {
     let checkout = digest(&SHA256, env!("CARGO_MANIFEST_DIR").as_bytes());
     let hash: String = checkout.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
     let user = Uid::effective();
-    let path = base().join(format!("netraven-tests-{user}-{hash}"));
+    let path = scratch_dir().join(format!("netraven-tests-{user}-{hash}"));
     // Root's must be entered by the user who runs the server.
     let mode = if user.is_root() { 0o711 } else { 0o700 };
     match DirBuilder::new().mode(mode).create(&path) {
@@ -30,11 +30,12 @@ pub(super) fn data_dir() -> Result<PathBuf, PrivateError> {
     }
 }
 
-/// The temporary directory if one was chosen by TMPDIR, else memory where there is plenty, else the
-/// usual temporary directory. A database is some hundred small files, whose creation costs most of
-/// the time on a disk. Every test process must come to the same answer, so nothing that varies,
-/// such as free memory, counts.
-fn base() -> PathBuf {
+/// Where tests best keep clusters that may be lost: the temporary directory if one was chosen by
+/// TMPDIR, else memory where there is plenty, else the usual temporary directory.
+///
+/// A database is some hundred small files, whose creation costs most of the time on a disk. Every
+/// test process must come to the same answer, so nothing that varies, such as free memory, counts.
+pub fn scratch_dir() -> PathBuf {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     if std::env::var_os("TMPDIR").is_none() && is_roomy(&read("/proc/mounts"), &read("/proc/meminfo")) {
         return PathBuf::from(IN_MEMORY);

@@ -5,7 +5,7 @@
 #![allow(dead_code)]
 
 use netraven_store::private::{PrivateCluster, PrivateError, PrivateSettings};
-use netraven_store::testing::skip_or_fail;
+use netraven_store::testing::{scratch_dir, skip_or_fail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 use sqlx::{Connection, PgConnection};
@@ -23,7 +23,7 @@ pub struct DataDir(tempfile::TempDir);
 
 impl DataDir {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("nr").tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix("nr").tempdir_in(scratch_dir()).unwrap();
         // The server's user, who is not us when we are root, must get through.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o711)).unwrap();
         Self(dir)
