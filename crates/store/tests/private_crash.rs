@@ -7,8 +7,8 @@ use netraven_store::private::{PrivateCluster, PrivateError, PrivateSettings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use private_support::{
-    DataDir, Other, PATIENCE, acquire, ask, eventually, execute, is_root, postgres_is_here, role, set_mode,
-    use_cluster,
+    DataDir, Other, PATIENCE, acquire, ask, eventually, execute, is_root, only_as_root, postgres_is_here,
+    role, set_mode, use_cluster,
 };
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -208,7 +208,7 @@ async fn a_cluster_of_somebody_elses_or_open_to_others_is_refused() {
 
 #[tokio::test]
 async fn root_needs_an_unprivileged_user_that_exists() {
-    if !is_root() {
+    if !only_as_root() {
         return;
     }
     for name in ["no-such-user-here", "root"] {

@@ -4,7 +4,7 @@
 mod private_support;
 
 use netraven_store::private::{PrivateCluster, PrivateError, PrivateSettings};
-use private_support::{DataDir, acquire, ask, execute, is_root, set_mode};
+use private_support::{DataDir, acquire, ask, execute, only_as_root, set_mode};
 use sqlx::{Connection, PgConnection};
 use std::os::unix::fs::MetadataExt;
 
@@ -169,7 +169,7 @@ async fn a_server_that_cannot_start_says_why() {
 
 #[tokio::test]
 async fn a_parent_directory_that_bars_the_way_is_named() {
-    if !is_root() {
+    if !only_as_root() {
         return;
     }
     let dir = DataDir::new();

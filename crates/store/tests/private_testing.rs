@@ -1,8 +1,9 @@
 //! The test harness itself: databases of their own, cloned, empty, and gone afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use netraven_store::testing::TestDatabase;
+use netraven_store::testing::{TestDatabase, skip_or_fail};
 use sqlx::{Connection, PgConnection};
+use std::process::Command;
 
 async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
@@ -58,4 +59,34 @@ async fn the_url_stays_out_of_debug_output() {
     let Some(database) = TestDatabase::empty().await else { return };
     let password = database.url().split_once("netraven:").unwrap().1.split_once('@').unwrap().0;
     assert!(!format!("{database:?}").contains(password));
+}
+
+/// Skips itself only when the next test runs this program again for it.
+#[test]
+fn skipping() {
+    if std::env::var_os("NETRAVEN_TEST_ROLE").is_some() {
+        skip_or_fail("the moon is not full");
+    }
+}
+
+#[test]
+fn a_skip_is_written_down_and_fails_in_continuous_integration() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("skipped");
+    let run = |ci: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "skipping", "--nocapture"]).env("NETRAVEN_TEST_ROLE", "skipping");
+        command.env("CI", ci).env("NETRAVEN_SKIP_LOG", &log).output().unwrap()
+    };
+    let skipped = run("");
+    assert!(skipped.status.success());
+    let line = "SKIPPED skipping: the moon is not full\n";
+    assert!(String::from_utf8_lossy(&skipped.stderr).contains(line));
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), line);
+    let failed = run("true");
+    assert!(!failed.status.success());
+    assert!(
+        String::from_utf8_lossy(&failed.stderr)
+            .contains("skipping cannot be skipped in CI: the moon is not full")
+    );
 }

@@ -73,10 +73,11 @@ impl Shared {
     }
 
     /// Drops databases that are older than the running server: the tests that made them are gone.
+    /// Both times are cut to whole seconds, so that one made right after the start is never older.
     async fn drop_left_over(&self) -> Result<(), sqlx::Error> {
         let mut admin = PgConnection::connect(self.admin_url()).await?;
         let started: i64 =
-            sqlx::query_scalar("SELECT extract(epoch FROM pg_postmaster_start_time())::bigint")
+            sqlx::query_scalar("SELECT floor(extract(epoch FROM pg_postmaster_start_time()))::bigint")
                 .fetch_one(&mut admin)
                 .await?;
         let names: Vec<String> =
@@ -134,5 +135,26 @@ mod tests {
         assert!(made_before(&name, 100_000_000_000));
         assert!(!made_before("test_by_hand", 100_000_000_000));
         assert!(!made_before("netraven", 100_000_000_000));
+    }
+
+    #[tokio::test]
+    async fn databases_of_killed_tests_are_dropped() {
+        let Ok(shared) = shared().await else { return };
+        let long_ago = uuid::Timestamp::from_unix(uuid::NoContext, 1_000_000_000, 0);
+        let name = format!("{TEST_PREFIX}{}", Uuid::new_v7(long_ago).simple());
+        shared.create_database(&name, None).await.unwrap();
+        let mut admin = PgConnection::connect(shared.admin_url()).await.unwrap();
+        let gone = async {
+            // Another test process may be dropping it at this moment, which makes our own try fail.
+            while is_there(&mut admin, &name).await {
+                drop(shared.drop_left_over().await);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    }
+
+    async fn is_there(admin: &mut PgConnection, name: &str) -> bool {
+        let sql = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+        sqlx::query_scalar(sql).bind(name).fetch_one(admin).await.unwrap()
     }
 }

@@ -47,14 +47,14 @@ fn is_roomy(mounts: &str, memory: &str) -> bool {
     let total =
         memory.lines().find_map(|line| kib(line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?));
     let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let options = mount
+    let mut options = mount
         .filter(|fields| fields.get(1..3) == Some(&[IN_MEMORY, "tmpfs"]))
         .filter_map(|fields| fields.get(3).copied());
     let size = |options: &str| {
         options.split(',').find_map(|option| kib(option.strip_prefix("size=")?.strip_suffix('k')?))
     };
     // Without the option it may take half of the memory (tmpfs(5)).
-    let room = options.last().and_then(|options| size(options).or(total.map(|total| total / 2)));
+    let room = options.next_back().and_then(|options| size(options).or(total.map(|total| total / 2)));
     room.zip(total).is_some_and(|(room, total)| room >= LEAST_MEMORY_KIB && total >= 2 * LEAST_MEMORY_KIB)
 }
 

@@ -131,6 +131,14 @@ pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
+/// For tests of what only root can do; other users are told that the test has nothing to do.
+pub fn only_as_root() -> bool {
+    if !is_root() {
+        eprintln!("SKIPPED: this concerns root only");
+    }
+    is_root()
+}
+
 pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
