@@ -49,19 +49,19 @@ pub struct Global {
     #[arg(long = "env", global = true, value_name = "NAME")]
     pub environment: Option<String>,
     /// Folder with the settings files of the environments
-    #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub config_dir: Option<PathBuf>,
     /// Folder of the private PostgreSQL and the keys
     #[arg(long, global = true, value_name = "FOLDER")]
     pub data_dir: Option<String>,
     /// error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// text or json
-    #[arg(long, global = true, value_name = "FORMAT", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// Any setting by its key; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
 }
 
@@ -132,6 +132,11 @@ mod tests {
             let help = command.get_after_help().map(|help| help.to_string()).unwrap_or_default();
             let (_, examples) =
                 help.split_once("Examples:\n").unwrap_or_else(|| panic!("{words}: no examples"));
+            let longest = help.lines().map(|line| line.chars().count()).max();
+            assert!(
+                longest <= Some(98),
+                "{words}: a line of the help is wrapped where it is wide: {longest:?}"
+            );
             assert!(examples.contains(words), "{words}: {examples}");
             for line in examples.lines().filter(|line| line.trim_start().starts_with(words)) {
                 let parsed = Cli::try_parse_from(shell_words(line.trim()));

@@ -1,6 +1,7 @@
 //! NetRaven: one binary for everything.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod changes;
 mod cli;
 mod commands;
 mod context;

@@ -1,15 +1,15 @@
 //! `netraven config`
 
+use crate::changes::{Changes, label, load};
 use crate::context::Context;
 use crate::database::with_store;
 use crate::error::{CliError, Result};
-use crate::output::diff::{self, Text};
 use crate::output::format::{or_dash, parse_time, size, time};
 use crate::output::table::{Column, render};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use netraven_model::PartKind;
-use netraven_store::Store;
+
 use netraven_store::versions::{self, Part, Version, VersionRow, VersionSelector};
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ Examples:
   netraven config show r1 --at '2026-03-01 14:00'
   netraven config show r1 --part version --json
 
-Without --part all configuration parts are printed, without those that only tell the device's state. Secrets stand there
-as fingerprints.";
+Without --part all configuration parts are printed, without those that only tell the device's
+state. Secrets stand there as fingerprints.";
 
 const LOG_EXAMPLES: &str = "\
 Examples:
@@ -90,9 +90,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
                 (None, Some(time)) => VersionSelector::At(time),
                 (None, None) => VersionSelector::Latest,
             };
-            let version =
-                with_store(context, async |store| Ok(versions::load(store, &device, selector).await?))
-                    .await?;
+            let version = with_store(context, async |store| load(store, &device, selector).await).await?;
             show(&device, &version, part.as_deref(), context)
         }
         Command::Log { device, limit, before } => {
@@ -104,83 +102,8 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::Diff { device, from, to, context: lines } => {
             let changes =
                 with_store(context, async |store| Changes::load(store, &device, from, to).await).await?;
-            changes.show(lines, context)
+            context.output.show(|| changes.to_json(lines), || changes.render(lines, context.output.colour))
         }
-    }
-}
-
-/// Two versions of one device, part by part.
-#[derive(Debug)]
-pub struct Changes {
-    device: String,
-    from: VersionRow,
-    to: VersionRow,
-    pairs: Vec<(Text, Text)>,
-}
-
-impl Changes {
-    /// Reads both versions; without numbers the newest and the one before it.
-    pub async fn load(store: &Store, device: &str, from: Option<i64>, to: Option<i64>) -> Result<Self> {
-        let new =
-            versions::load(store, device, to.map_or(VersionSelector::Latest, VersionSelector::Seq)).await?;
-        let from = from.unwrap_or(new.row.seq - 1);
-        if from < 1 {
-            let message =
-                format!("version {} of {device} is its first, there is none before it", new.row.seq);
-            return Err(
-                CliError::not_found(message).hint(format!("print it with `netraven config show {device}`"))
-            );
-        }
-        let old = versions::load(store, device, VersionSelector::Seq(from)).await?;
-        Ok(Self {
-            device: device.to_owned(),
-            pairs: diff::pair(texts(&old), texts(&new)),
-            from: old.row,
-            to: new.row,
-        })
-    }
-
-    /// The diff with this many lines around each change.
-    pub fn render(&self, lines: usize, colour: bool) -> String {
-        let parts = diff::compare(&self.pairs, lines);
-        let name = |row: &VersionRow| format!("version {} ({} UTC)", row.seq, time(row.retrieved_at));
-        diff::render(&parts, &name(&self.from), &name(&self.to), colour)
-    }
-
-    fn show(&self, lines: usize, context: &Context) -> Result {
-        let parts = diff::compare(&self.pairs, lines);
-        context.output.show(
-            || {
-                let (added, removed) = diff::totals(&parts);
-                json!({
-                    "device": self.device, "from": self.from.seq, "to": self.to.seq, "lines_added": added,
-                    "lines_removed": removed, "parts": diff::to_json(&parts),
-                })
-            },
-            || match parts.is_empty() {
-                true => format!(
-                    "versions {} and {} do not differ in anything that counts",
-                    self.from.seq, self.to.seq
-                ),
-                false => self.render(lines, context.output.colour),
-            },
-        )
-    }
-}
-
-fn texts(version: &Version) -> Vec<Text> {
-    version
-        .parts
-        .iter()
-        .map(|part| Text::new(&label(part), part.kind, &part.content, &part.volatile))
-        .collect()
-}
-
-/// The part's name; with its context where several have the same.
-fn label(part: &Part) -> String {
-    match &part.context {
-        Some(context) => format!("{} [{context}]", part.name),
-        None => part.name.clone(),
     }
 }
 

@@ -20,8 +20,8 @@ Examples:
   netraven credential add core --username backup --tag core --enable-prompt
   netraven credential add keys --username backup --private-key-file ~/.ssh/id_ed25519
 
-Secrets are never given on the command line, where every user of the machine could read them. They are
-encrypted with the key file (vault.key_file of the settings) before they reach the database.";
+Secrets are never given on the command line, where every user of the machine could read them. They
+are encrypted with the key file (vault.key_file of the settings) before they reach the database.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:

@@ -20,8 +20,8 @@ Examples:
   netraven setting set retry.attempts 5
   netraven setting set device.parallel_sessions 200
 
-Workers read these settings when they start; they win over the configuration file, the environment and the command
-line. Keys marked `run time` in docs/configuration.md can be set.";
+Workers read these settings when they start; they win over the configuration file, the environment
+and the command line. Keys marked `run time` in docs/configuration.md can be set.";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:

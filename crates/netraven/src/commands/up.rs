@@ -17,8 +17,8 @@ Examples:
   netraven up --log-level debug --set device.parallel_sessions=200
   DATABASE_URL='postgresql://netraven:...@db.example.net/netraven' netraven up
 
-Runs in the foreground and logs to standard error. Ctrl-C or SIGTERM stops it in order: sessions under way may end,
-then the private PostgreSQL stops unless another command still uses it.";
+Runs in the foreground and logs to standard error. Ctrl-C or SIGTERM stops it in order: sessions
+under way may end, then the private PostgreSQL stops unless another command still uses it.";
 
 /// Longest wait for the worker when its database is gone.
 const WITHOUT_DATABASE: Duration = Duration::from_secs(5);

@@ -25,8 +25,8 @@ Examples:
   netraven backup --all --every 1h             makes a schedule instead
   netraven backup --all --no-wait --json
 
-Exits with 0 if every device was collected and with 5 if some failed. Without a running worker (`netraven up`) this
-command does the work itself.";
+Exits with 0 if every device was collected and with 5 if some failed. Without a running worker
+(`netraven up`) this command does the work itself.";
 
 /// What to collect.
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,7 @@ use clap::Subcommand;
 const ADD_EXAMPLES: &str = "\
 Examples:
   netraven device add r1 --address 192.0.2.1 --platform cisco_ios
-  netraven device add fw1 --address fw1.example.net --platform juniper_junos --site paris --tag core --tag edge
+  netraven device add fw1 -a fw1.example.net -p juniper_junos --site paris --tag core --tag edge
   netraven device add box --address 2001:db8::7 --platform linux --port 2222
 
 Names of platforms: `netraven platform list`.";
@@ -47,8 +47,8 @@ Examples:
 The first line names the columns, in any order:
   hostname,ip_address,device_type,port,site,description,tags
   r1,192.0.2.1,cisco_ios,,paris,\"Core, left\",core;paris
-Needed are hostname, ip_address and device_type. Several tags are separated by `;`. Every wrong line is named, and
-nothing is written unless all lines are good.";
+Needed are hostname, ip_address and device_type. Several tags are separated by `;`. Every wrong
+line is named, and nothing is written unless all lines are good.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -59,7 +59,8 @@ const ACCEPT_KEY_EXAMPLES: &str = "\
 Examples:
   netraven device accept-key r1
 
-Use it when a device was replaced or its key was renewed on purpose. The next session learns the new key.";
+Use it when a device was replaced or its key was renewed on purpose. The next session learns the
+new key.";
 
 /// The inventory.
 #[derive(Debug, Subcommand)]

@@ -1,0 +1,119 @@
+//! Runs the built program against a database of the test's own.
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
+use netraven_store::Store;
+use netraven_store::testing::TestDatabase;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A working directory, and where wanted a database.
+pub struct Place {
+    database: Option<TestDatabase>,
+    folder: tempfile::TempDir,
+}
+
+/// What the program did.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Place {
+    /// With a database of this release's schema; `None` where PostgreSQL cannot be had.
+    pub async fn new() -> Option<Self> {
+        Some(Self { database: Some(TestDatabase::create().await?), folder: tempfile::tempdir().unwrap() })
+    }
+
+    /// With a database without a schema.
+    pub async fn with_empty_database() -> Option<Self> {
+        Some(Self { database: Some(TestDatabase::empty().await?), folder: tempfile::tempdir().unwrap() })
+    }
+
+    /// Without a database.
+    pub fn without_database() -> Self {
+        Self { database: None, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub async fn store(&self) -> Store {
+        self.database.as_ref().unwrap().store().await
+    }
+
+    /// Writes a file into the working directory.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with nothing of this process's environment but the path.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netraven"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("NETRAVEN_DATA_DIR", self.folder.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(database) = &self.database {
+            command.env("DATABASE_URL", database.url());
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        finish(self.command(arguments).spawn().unwrap())
+    }
+
+    /// Runs it with something on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        finish(child)
+    }
+
+    /// Runs what must succeed, and answers its JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {ran:?}"))
+    }
+
+    /// Runs what must succeed.
+    pub fn good(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran.stdout
+    }
+}
+
+/// Waits for its end.
+pub fn finish(child: std::process::Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Ran {
+    /// Checks that it failed with one `error:` line that contains this.
+    #[track_caller]
+    pub fn failed(&self, code: i32, message: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        assert_eq!(self.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{self:?}");
+        assert!(self.stderr.contains(message), "expected {message:?} in {self:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Long commands: they start, can be stopped, and leave nothing behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Place, finish};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+fn interrupt(child: &Child) {
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+}
+
+/// Reads the child's standard output up to and including a line that begins so.
+fn read_until(child: &mut Child, begin: &str) -> String {
+    let mut reader = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut text = String::new();
+    while !text.lines().last().is_some_and(|line| line.starts_with(begin)) {
+        assert_ne!(reader.read_line(&mut text).unwrap(), 0, "ended before {begin:?}: {text}");
+    }
+    text
+}
+
+#[tokio::test]
+async fn up_prints_its_addresses_works_and_stops_cleanly() {
+    let Some(place) = Place::new().await else { return };
+    let mut up = place.command(&["up"]).spawn().unwrap();
+    let text = read_until(&mut up, "worker");
+    assert!(text.starts_with("NetRaven is running; Ctrl-C stops it.\n"), "{text}");
+    assert!(text.contains(":***@"), "{text}");
+
+    // The backup has no worker of its own now; the one of `up` does it.
+    place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr", "--port", "1"]);
+    let workers = || async {
+        netraven_store::workers::alive(&place.store().await, "worker", Duration::from_secs(15)).await
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !workers().await.unwrap() {
+        assert!(Instant::now() < deadline, "no worker within 30 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(place.run(&["backup", "--all", "--set", "device.parallel_sessions=1"]).code, 5);
+
+    interrupt(&up);
+    let mut rest = String::new();
+    up.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
+    let ran = finish(up);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("ERROR") && !ran.stderr.contains("panicked"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn ctrl_c_cancels_a_backup_of_a_device_that_never_answers() {
+    let Some(place) = Place::new().await else { return };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr", "--port", &port]);
+    let ran = place.run_with_input(&["credential", "add", "ops", "--username", "u", "--password-stdin"], "x");
+    assert_eq!(ran.code, 0, "{ran:?}");
+
+    let backup = place.command(&["backup", "--all"]).spawn().unwrap();
+    // The session is under way as soon as it has connected.
+    let (_session, _) = silent.accept().unwrap();
+    interrupt(&backup);
+    let ran = finish(backup);
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.stdout.contains("1 cancelled") && ran.stderr.contains("error: interrupted"), "{ran:?}");
+    let job = place.json(&["job", "show", "1"]);
+    assert_eq!(job["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_run_that_is_left_alone_waits_for_a_worker() {
+    let Some(place) = Place::new().await else { return };
+    place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr", "--port", "1"]);
+    let ran = place.run(&["backup", "--all", "--no-wait"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "run 1 started: 1 devices\n"));
+    assert!(ran.stderr.contains("no worker is running"), "{ran:?}");
+    assert_eq!(place.json(&["job", "list"])[0]["status"], "queued");
+    assert_eq!(place.good(&["run", "cancel", "1"]), "run 1: 1 jobs cancelled\n");
+}
+
+/// The server's programs run as another user when the tests run as root, who must be able to enter the folder.
+#[tokio::test]
+async fn without_a_database_url_commands_share_a_private_postgresql_and_the_last_one_stops_it() {
+    if !std::path::Path::new("/usr/lib/postgresql").is_dir() {
+        netraven_store::testing::skip_or_fail("no PostgreSQL server below /usr/lib/postgresql");
+        return;
+    }
+    let place = Place::without_database();
+    std::fs::set_permissions(place.folder(), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut up = place.command(&["up"]).spawn().unwrap();
+    let text = read_until(&mut up, "worker");
+    assert!(text.contains("private PostgreSQL"), "{text}");
+    place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr"]);
+    interrupt(&up);
+    assert_eq!(finish(up).code, 0);
+    // Started again by the next command, with what was stored.
+    assert_eq!(place.json(&["device", "list"])[0]["hostname"], "r1");
+    assert!(place.good(&["db", "check"]).starts_with("Database connection successful\n"));
+    let left: Vec<_> = walk(place.folder()).into_iter().filter(|name| name == "postmaster.pid").collect();
+    assert!(left.is_empty(), "the server still runs");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        names.push(entry.file_name().to_string_lossy().into_owned());
+        if entry.file_type().unwrap().is_dir() {
+            names.extend(walk(&entry.path()));
+        }
+    }
+    names
+}
