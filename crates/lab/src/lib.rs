@@ -11,11 +11,13 @@ mod chance;
 mod clock;
 mod emulator;
 mod personality;
+mod server;
 mod session;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use emulator::{Chunk, Emulator, Output};
 pub use personality::{DeviceState, Personality};
+pub use server::{Counters, Failing, Failures, KeyExchange, Lab, LabDevice, LabError, LabSettings};
 pub use session::{
     Expectation, ExpectedPart, Place, Problem, SessionError, SessionFile, Source, SourceKind, embedded,
     embedded_platforms,

@@ -1,0 +1,143 @@
+use super::settings::Failing;
+use super::world::World;
+use russh::keys::ssh_key::PublicKey;
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// One client, as the SSH library sees it: logs in, opens one channel, asks for a shell.
+pub(super) struct Login {
+    world: Arc<World>,
+    index: u32,
+    channel: Option<Channel<Msg>>,
+    /// Gets the channel once a shell runs on it.
+    shell: Option<oneshot::Sender<Channel<Msg>>>,
+}
+
+impl Login {
+    pub(super) fn new(world: Arc<World>, index: u32, shell: oneshot::Sender<Channel<Msg>>) -> Self {
+        Self { world, index, channel: None, shell: Some(shell) }
+    }
+
+    fn check(&self, user: &str, password: &[u8]) -> Auth {
+        let settings = &self.world.settings;
+        let right = user == settings.username && password == settings.password.expose_bytes();
+        self.unless_refusing(right)
+    }
+
+    fn check_key(&self, user: &str, key: &PublicKey) -> Auth {
+        let known =
+            self.world.authorized_key.as_ref().is_some_and(|known| known.key_data() == key.key_data());
+        self.unless_refusing(known && user == self.world.settings.username)
+    }
+
+    fn unless_refusing(&self, right: bool) -> Auth {
+        let refuses = self.world.failing(self.index) == Some(Failing::WrongPassword);
+        if right && !refuses { Auth::Accept } else { Auth::reject() }
+    }
+
+    fn refuse(&self, what: &str, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        self.world.note_unexpected(self.index, format!("a request for {what}"));
+        session.channel_failure(channel)
+    }
+}
+
+impl Handler for Login {
+    type Error = russh::Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
+        Ok(self.check(user, password.as_bytes()))
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(self.check_key(user, key.public_key))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        let Some(mut answers) = response else {
+            return Ok(Auth::Partial {
+                name: Cow::Borrowed(""),
+                instructions: Cow::Borrowed(""),
+                prompts: Cow::Borrowed(&[(Cow::Borrowed("Password: "), false)]),
+            });
+        };
+        let answer = answers.next().unwrap_or_default();
+        Ok(self.check(user, &answer))
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        // Devices give one command line per connection.
+        if self.channel.is_some() || self.shell.is_none() {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        } else {
+            self.channel = Some(channel);
+            reply.accept().await;
+        }
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_success(channel)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        let (Some(opened), Some(shell)) = (self.channel.take(), self.shell.take()) else {
+            return self.refuse("a second shell", channel, session);
+        };
+        session.channel_success(channel)?;
+        // When nobody waits for it any more the connection is being ended.
+        shell.send(opened).map_err(|_| russh::Error::Disconnect)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        _command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        self.refuse("a single command", channel, session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let name: String = name.chars().take(40).collect();
+        self.refuse(&format!("the subsystem {name}"), channel, session)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        _value: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        // Clients send their locale unasked; devices ignore it.
+        session.channel_failure(channel)
+    }
+}
