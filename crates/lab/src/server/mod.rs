@@ -111,7 +111,9 @@ impl Lab {
     pub fn inside(&self, index: u32) -> Option<(Arc<SessionFile>, Personality, DeviceState)> {
         let known = index < self.world.count();
         known.then(|| {
-            (self.world.session(index).clone(), self.world.personality(index), self.world.state(index))
+            let mut personality = self.world.personality(index);
+            personality.filler = self.world.filler(index);
+            (self.world.session(index).clone(), personality, self.world.state(index))
         })
     }
 
@@ -124,6 +126,17 @@ impl Lab {
     /// An operator changes the configuration of device `index`. False if there is no such device.
     pub fn change(&self, index: u32) -> bool {
         self.world.change(index)
+    }
+
+    /// Operators change `count` devices, spread evenly over the lab; which ones is the answer.
+    pub fn change_some(&self, count: u32) -> Vec<u32> {
+        let all = u64::from(self.world.count());
+        let count = u64::from(count).min(all);
+        let chosen: Vec<u32> = (0..count).map(|n| (n * all / count) as u32).collect();
+        chosen.iter().for_each(|index| {
+            self.world.change(*index);
+        });
+        chosen
     }
 
     /// What was counted at device `index`.
