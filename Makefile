@@ -18,17 +18,21 @@ build:
 	cargo build --locked --release --bin netraven
 
 demo: build
-	@scripts/ensure-postgresql.sh
+	@scripts/setup.sh postgresql
 	$(BIN) demo
 
 up: build
-	@scripts/ensure-postgresql.sh
+	@scripts/setup.sh postgresql
 	$(BIN) up
 
+# Test runners hide what passed tests print, so skipped ones are collected and shown at the end.
+test: export NETRAVEN_SKIP_LOG := $(CURDIR)/target/skipped-tests.log
 test:
-	@scripts/test-setup.sh
+	@scripts/setup.sh
+	@mkdir -p target && rm -f $(NETRAVEN_SKIP_LOG)
 	cargo nextest run --locked --workspace
 	cargo test --locked --workspace --doc --quiet
+	@if [ -s $(NETRAVEN_SKIP_LOG) ]; then echo "Tests that were skipped:"; cat $(NETRAVEN_SKIP_LOG); fi
 
 check:
 	cargo fmt --all --check
@@ -38,7 +42,7 @@ fmt:
 	cargo fmt --all
 
 bench:
-	@scripts/ensure-postgresql.sh
+	@scripts/setup.sh postgresql
 	cargo bench --locked --workspace
 
 # Advisories need the database of known ones; where it cannot be had, that is said and the rest still holds.

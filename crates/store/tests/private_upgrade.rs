@@ -14,7 +14,7 @@ fn old_binaries() -> Option<PathBuf> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let found = checkout.join("target/test-tools/postgresql-14/bin").canonicalize().ok();
     if found.is_none() {
-        skip_or_fail("PostgreSQL 14 is not in target/test-tools (scripts/test-setup.sh puts it there)");
+        skip_or_fail("PostgreSQL 14 is not in target/test-tools (scripts/setup.sh puts it there)");
     }
     found
 }

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 /// One line of the table of scenarios.
 #[derive(Clone, Copy, Debug)]
-pub struct Scenario {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub devices: usize,
-    pub bytes: usize,
-    pub think: Duration,
-    pub parallel: usize,
+struct Scenario {
+    name: &'static str,
+    about: &'static str,
+    devices: usize,
+    bytes: usize,
+    think: Duration,
+    parallel: usize,
 }
 
 const SCENARIOS: &[Scenario] = &[

