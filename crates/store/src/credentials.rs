@@ -151,7 +151,7 @@ pub async fn list(store: &Store) -> Result<Vec<CredentialInfo>, StoreError> {
 pub async fn get_info(store: &Store, name: &str) -> Result<CredentialInfo, StoreError> {
     const GET: &str = concat!(info_select!(), " WHERE c.name = $1");
     sqlx::query_as(GET)
-        .bind(name)
+        .bind(clean(name))
         .fetch_optional(store.pool())
         .await
         .map_err(StoreError::query("look up a credential"))?

@@ -40,20 +40,20 @@ async fn ensure_partition(
     until: NaiveDate,
 ) -> Result<(), StoreError> {
     let partition = format!("{table}_y{:04}m{:02}", from.year(), from.month());
-    if exists(store, &partition).await? {
-        return Ok(());
-    }
+    let failed = StoreError::query("make a partition");
     let mut tx = store.begin("make a partition").await?;
-    make(&mut tx, table, &partition, from, until).await.map_err(StoreError::query("make a partition"))?;
-    tx.commit().await.map_err(StoreError::query("make a partition"))
+    // Nearly always it is there, and nothing has to be locked.
+    if !exists(&mut tx, &partition).await.map_err(&failed)? {
+        make(&mut tx, table, &partition, from, until).await.map_err(&failed)?;
+    }
+    tx.commit().await.map_err(&failed)
 }
 
-async fn exists(store: &Store, partition: &str) -> Result<bool, StoreError> {
-    sqlx::query_scalar("SELECT to_regclass('netraven.' || $1) IS NOT NULL")
-        .bind(partition)
-        .fetch_one(store.pool())
-        .await
-        .map_err(StoreError::query("look for a partition"))
+/// Asks the catalogue itself: the server's functions for names may answer from a cache that is older than the lock.
+async fn exists(connection: &mut PgConnection, partition: &str) -> sqlx::Result<bool> {
+    const EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = $1
+        AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'netraven'))";
+    sqlx::query_scalar(EXISTS).bind(partition).fetch_one(connection).await
 }
 
 async fn make(
@@ -64,11 +64,7 @@ async fn make(
     until: NaiveDate,
 ) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(PARTITION_LOCK).execute(&mut *tx).await?;
-    let made: bool = sqlx::query_scalar("SELECT to_regclass('netraven.' || $1) IS NOT NULL")
-        .bind(partition)
-        .fetch_one(&mut *tx)
-        .await?;
-    if made {
+    if exists(&mut *tx, partition).await? {
         return Ok(());
     }
     // Names and dates are our own, never anybody's input. Writers that would use the default partition wait until

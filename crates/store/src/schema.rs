@@ -52,17 +52,7 @@ impl Store {
     /// [`StoreError::SchemaAltered`].
     pub async fn ready(&self) -> Result<(), StoreError> {
         let mut connection = self.pool().acquire().await.map_err(StoreError::query("get a connection"))?;
-        let applied = applied(&mut connection).await?;
-        let found = applied.last().ok_or(StoreError::SchemaMissing)?.version;
-        let expected = newest();
-        if found > expected {
-            return Err(StoreError::SchemaTooNew { found, expected });
-        }
-        check_unaltered(&applied)?;
-        if found < expected {
-            return Err(StoreError::SchemaOutdated { found, expected });
-        }
-        Ok(())
+        judge(&applied(&mut connection).await?, &migrator())
     }
 
     pub(crate) async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
@@ -109,15 +99,20 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, StoreErr
         .map_err(&failed)
 }
 
-fn check_unaltered(applied: &[Applied]) -> Result<(), StoreError> {
-    let migrator = migrator();
+/// Compares what was applied to a database with what this release would apply to a new one.
+fn judge(applied: &[Applied], migrator: &Migrator) -> Result<(), StoreError> {
+    let found = applied.last().ok_or(StoreError::SchemaMissing)?.version;
+    let expected = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if found > expected {
+        return Err(StoreError::SchemaTooNew { found, expected });
+    }
     for row in applied {
         let known = migrator.iter().find(|migration| migration.version == row.version);
         if !row.success || known.is_none_or(|migration| *migration.checksum != *row.checksum) {
             return Err(StoreError::SchemaAltered { version: row.version });
         }
     }
-    Ok(())
+    if found < expected { Err(StoreError::SchemaOutdated { found, expected }) } else { Ok(()) }
 }
 
 fn migrator() -> Migrator {
@@ -146,5 +141,35 @@ fn migrate_error(error: MigrateError) -> StoreError {
         | MigrateError::VersionMissing(version)
         | MigrateError::Dirty(version) => StoreError::SchemaAltered { version },
         other => StoreError::Query { operation: "bring the schema to this release", source: other.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migration(version: i64, sql: &'static str) -> Migration {
+        Migration::new(version, "test".into(), MigrationType::Simple, sql.into_sql_str(), false)
+    }
+
+    fn applied(version: i64, sql: &'static str) -> Applied {
+        Applied { version, success: true, checksum: migration(version, sql).checksum.into_owned() }
+    }
+
+    #[test]
+    fn a_schema_is_ready_when_it_is_exactly_this_releases() {
+        let known = Migrator::with_migrations(vec![migration(1, "a"), migration(2, "b")]);
+        let judge = |rows: &[Applied]| judge(rows, &known);
+        assert!(judge(&[applied(1, "a"), applied(2, "b")]).is_ok());
+        assert!(matches!(judge(&[]), Err(StoreError::SchemaMissing)));
+        assert!(matches!(
+            judge(&[applied(1, "a")]),
+            Err(StoreError::SchemaOutdated { found: 1, expected: 2 })
+        ));
+        let newer = [applied(1, "a"), applied(2, "b"), applied(3, "c")];
+        assert!(matches!(judge(&newer), Err(StoreError::SchemaTooNew { found: 3, expected: 2 })));
+        assert!(matches!(judge(&[applied(1, "other")]), Err(StoreError::SchemaAltered { version: 1 })));
+        let half = Applied { success: false, ..applied(1, "a") };
+        assert!(matches!(judge(&[half]), Err(StoreError::SchemaAltered { version: 1 })));
     }
 }

@@ -7,7 +7,7 @@ pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
 
 use crate::rows::undecodable;
-use crate::text::contains_pattern;
+use crate::text::{clean, contains_pattern};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::DeviceId;
@@ -103,7 +103,7 @@ pub async fn get(store: &Store, name_or_id: &str) -> Result<Device, StoreError> 
         " ORDER BY d.hostname = $1 DESC, d.uuid = $2 DESC LIMIT 1"
     );
     sqlx::query_as(GET)
-        .bind(name_or_id)
+        .bind(clean(name_or_id))
         .bind(name_or_id.parse::<Uuid>().ok())
         .bind(name_or_id.parse::<i64>().ok())
         .fetch_optional(store.pool())

@@ -57,7 +57,8 @@ pub async fn claim(
     limit: u32,
     lease: Duration,
 ) -> Result<Vec<ClaimedJob>, StoreError> {
-    let mut tx = store.begin("claim jobs").await?;
+    let begun = store.pool().begin_with(BEGIN).await;
+    let mut tx = begun.map_err(StoreError::query("claim jobs"))?;
     let mut jobs: Vec<ClaimedJob> = sqlx::query_as(CLAIM)
         .bind(i64::from(limit))
         .bind(worker)
@@ -80,6 +81,10 @@ pub async fn claim(
     Ok(jobs)
 }
 
+/// Without this the planner, whose statistics are older than the run that was queued a moment ago, takes all queued jobs
+/// and sorts them for each claim. The index gives them in order, and the claim stops after as many as it needs.
+const BEGIN: &str = "BEGIN; SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off";
+
 /// The rows are locked and tested in their newest state, which is why "has no session" stands on the device's row: a
 /// look into other rows would see the state before the lock.
 const CLAIM: &str = "WITH due AS (
@@ -89,7 +94,7 @@ const CLAIM: &str = "WITH due AS (
         ORDER BY j.priority, j.scheduled_for, j.id
         LIMIT $1
         FOR NO KEY UPDATE OF j, d SKIP LOCKED
-    ), chosen AS (
+    ), chosen AS MATERIALIZED (
         SELECT DISTINCT ON (device_id) id, device_id FROM due ORDER BY device_id, priority, scheduled_for, id
     ), sessions AS (
         UPDATE devices d SET session_job = c.id, session_token = d.session_token + 1
@@ -195,5 +200,35 @@ impl FromRow<'_, PgRow> for Previous {
             size: unsigned(row, "size_bytes")?,
             platform_digest: hash(row, "platform_digest")?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+    use sqlx::AssertSqlSafe;
+
+    #[tokio::test]
+    async fn jobs_are_claimed_along_their_index_and_not_sorted() {
+        const QUEUE: &str = "WITH made AS (
+                INSERT INTO devices (hostname, ip_address, device_type)
+                SELECT 'd' || n, '192.0.2.1', 'frr' FROM generate_series(1, 20000) n RETURNING id)
+            INSERT INTO jobs (device_id, kind) SELECT id, 'backup' FROM made";
+        let Some(database) = TestDatabase::create().await else { return };
+        let store = database.store().await;
+        sqlx::query(QUEUE).execute(store.pool()).await.unwrap();
+        let mut tx = store.pool().begin_with(BEGIN).await.unwrap();
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {CLAIM}")))
+            .bind(50_i64)
+            .bind("w1")
+            .bind(60.0)
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
+        let plan = plan.join("\n");
+        let due = plan.split("CTE chosen").next().and_then(|plan| plan.split("CTE due").nth(1)).unwrap();
+        assert!(due.contains("Index Scan using jobs_due") && !due.contains("Sort"), "{plan}");
+        assert!(due.contains("Index Scan using devices_pkey"), "{plan}");
     }
 }

@@ -1,0 +1,21 @@
+//! The store against a real PostgreSQL. Each test has a database of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod claiming;
+mod concurrency;
+mod connecting;
+mod credentials;
+mod devices;
+mod finishing;
+mod finishing_edges;
+mod history;
+mod leases;
+mod maintenance;
+mod plans;
+mod runs;
+mod schedules;
+mod schema;
+mod settings;
+mod support;
+mod tags;
