@@ -149,6 +149,12 @@ impl From<netraven_platform::LoadError> for CliError {
     }
 }
 
+impl From<netraven_lab::LabError> for CliError {
+    fn from(error: netraven_lab::LabError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

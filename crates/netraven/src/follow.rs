@@ -1,7 +1,7 @@
 //! Follows a run to its end; runs a worker of its own where none is alive.
 
 use crate::context::Context;
-use crate::error::{CliError, Result};
+use crate::error::{CliError, Exit, Result};
 use crate::output::note;
 use crate::output::progress::Progress;
 use crate::results::totals;
@@ -28,18 +28,28 @@ pub enum Ended {
     Cancelled,
 }
 
+/// Who does the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    /// Somebody else; the caller knows.
+    None,
+    /// This process, as soon as nobody else is alive to do it.
+    IfNoneIsAlive,
+}
+
 /// Waits until every job of a run is over. The first signal cancels the run, the second one leaves at once.
 pub async fn follow(
     context: &Context,
     store: &Store,
     run: RunId,
     signals: &mut StopSignals,
+    help: Help,
 ) -> Result<Ended> {
     let mut own_worker = None;
-    let ended = watch(context, store, run, signals, &mut own_worker).await;
+    let ended = watch(context, store, run, signals, (help, &mut own_worker)).await;
     if let Some(worker) = own_worker {
-        let left = ended.as_ref().is_err_and(|error| error.exit == crate::error::Exit::Interrupted);
-        worker.stop(if left { Duration::ZERO } else { work::GRACE }).await;
+        let in_a_hurry = ended.as_ref().is_err_and(|error| error.exit == Exit::Interrupted);
+        work::stop(worker, if in_a_hurry { Duration::ZERO } else { work::GRACE }).await;
     }
     ended
 }
@@ -54,7 +64,7 @@ async fn watch(
     store: &Store,
     run: RunId,
     signals: &mut StopSignals,
-    own_worker: &mut Option<Worker>,
+    (help, own_worker): (Help, &mut Option<Worker>),
 ) -> Result<Ended> {
     let mut ticks = interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -63,7 +73,7 @@ async fn watch(
     let bar = Progress::start();
     loop {
         let look = looked_for_worker.is_none_or(|at| at.elapsed() > WORKER_SILENCE);
-        if own_worker.is_none() && look {
+        if help == Help::IfNoneIsAlive && own_worker.is_none() && look {
             looked_for_worker = Some(Instant::now());
             if !worker_is_alive(store).await? {
                 *own_worker = Some(work::start(context, store).await?);

@@ -12,6 +12,7 @@ mod input;
 mod nearest;
 mod output;
 mod results;
+mod sealing;
 mod settings;
 mod signals;
 mod work;

@@ -13,6 +13,17 @@ use serde_json::{Value, json};
 /// Beyond this many devices, those without anything new are only counted.
 const LONG: usize = 100;
 
+/// Which devices a table tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Every one.
+    All,
+    /// Those that are not unchanged.
+    News,
+    /// All of a short table, the news of a long one.
+    NewsIfLong,
+}
+
 /// The results of a run, device by device and in numbers.
 #[derive(Debug)]
 pub struct Summary {
@@ -34,19 +45,25 @@ impl Summary {
         self.progress.failed > 0
     }
 
-    /// A table of the devices, then the numbers, then what can be done about each kind of failure. Without `all`,
-    /// a long table leaves out what is unchanged.
-    pub fn render(&self, all: bool, output: Output) -> String {
-        let long = !all && self.rows.len() > LONG;
-        let told = |row: &&RunResultRow| !long || row.outcome != Some(Outcome::Unchanged);
+    /// The first device with a new version.
+    pub fn first_changed(&self) -> Option<&str> {
+        let changed = self.rows.iter().find(|row| row.outcome == Some(Outcome::Changed));
+        changed.map(|row| row.hostname.as_str())
+    }
+
+    /// A table of the devices, then the numbers, then what can be done about each kind of failure.
+    pub fn render(&self, which: Which, output: Output) -> String {
+        let news = which == Which::News || (which == Which::NewsIfLong && self.rows.len() > LONG);
+        let told = |row: &&RunResultRow| !news || row.outcome != Some(Outcome::Unchanged);
         let shown: Vec<_> = self.rows.iter().filter(told).collect();
         let hidden = self.rows.len() - shown.len();
         let mut text = match shown.is_empty() {
             true => String::new(),
-            false => render(&COLUMNS, shown.into_iter().map(cells), output.width) + "\n",
+            false => table(&shown, output) + "\n",
         };
         if hidden > 0 {
-            text += &format!("{hidden} unchanged devices are not listed: netraven run show {}\n", self.run);
+            text +=
+                &format!("{hidden} unchanged devices are not listed; `run show {}` lists them\n", self.run);
         }
         text += &format!("run {}: {}\n", self.run, totals(&self.progress));
         for (code, _) in &self.progress.failures {
@@ -114,6 +131,14 @@ const COLUMNS: [Column; 7] = [
     Column::Left("REASON"),
 ];
 
+/// Without a failure there is no column for reasons.
+fn table(rows: &[&RunResultRow], output: Output) -> String {
+    let with_reason = rows.iter().any(|row| row.error_code.is_some() || row.message.is_some());
+    let width = COLUMNS.len() - usize::from(!with_reason);
+    let cells = rows.iter().map(|row| cells(row).into_iter().take(width).collect());
+    render(&COLUMNS[..width], cells, output.width)
+}
+
 fn cells(row: &RunResultRow) -> Vec<String> {
     let number = |value: Option<i64>| value.map(|value| value.max(0).unsigned_abs());
     let dash = || "-".to_owned();
@@ -175,7 +200,7 @@ mod tests {
             row(3, Some(Outcome::Failed)),
             row(4, None),
         ];
-        insta::assert_snapshot!(summary(rows).render(false, PLAIN));
+        insta::assert_snapshot!(summary(rows).render(Which::NewsIfLong, PLAIN));
     }
 
     #[test]
@@ -183,14 +208,14 @@ mod tests {
         let mut rows: Vec<_> = (1..=200).map(|id| row(id, Some(Outcome::Unchanged))).collect();
         rows[9] = row(10, Some(Outcome::Changed));
         let summary = summary(rows);
-        let text = summary.render(false, PLAIN);
+        let text = summary.render(Which::NewsIfLong, PLAIN);
         assert_eq!(text.matches("sw-").count(), 1, "{text}");
-        assert!(text.contains("199 unchanged devices are not listed: netraven run show 7"), "{text}");
-        assert_eq!(summary.render(true, PLAIN).matches("sw-").count(), 200);
+        assert!(text.contains("199 unchanged devices are not listed; `run show 7` lists them"), "{text}");
+        assert_eq!(summary.render(Which::All, PLAIN).matches("sw-").count(), 200);
     }
 
     #[test]
     fn a_run_without_devices_says_so() {
-        assert_eq!(summary(Vec::new()).render(false, PLAIN), "run 7: 0 devices: nothing to do\n");
+        assert_eq!(summary(Vec::new()).render(Which::NewsIfLong, PLAIN), "run 7: 0 devices: nothing to do\n");
     }
 }

@@ -10,23 +10,46 @@ use netraven_store::{Store, settings};
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long sessions under way may take to end when the worker stops.
 pub const GRACE: Duration = Duration::from_secs(10);
+
+/// How long results that were collected may take to reach the database when the worker stops.
+const COMMIT_LIMIT: Duration = Duration::from_secs(15);
 
 /// What other processes know a worker by; see `netraven_store::workers`.
 pub const WORKER_KIND: &str = "worker";
 
 /// Starts a worker in this process, with what was set in the database.
 pub async fn start(context: &Context, store: &Store) -> Result<Worker> {
+    start_with(context, store, settings(context, store).await?)
+}
+
+/// Starts a worker with these settings.
+pub fn start_with(context: &Context, store: &Store, settings: WorkerSettings) -> Result<Worker> {
+    let platforms = Arc::new(context.platforms()?);
+    let vault = Arc::new(Vault::open_or_create(&context.settings.vault.key_file)?);
+    Ok(Worker::start(store.clone(), vault, platforms, settings))
+}
+
+/// Stops a worker: sessions under way get `grace` to end. Gives up on one whose database does not answer any more.
+pub async fn stop(worker: Worker, grace: Duration) {
+    if timeout(grace + COMMIT_LIMIT, worker.stop(grace)).await.is_err() {
+        tracing::warn!(
+            "the worker did not stop in order: its jobs return to the queue when their lease ends"
+        );
+    }
+}
+
+/// The settings in force, those of the database included, as a worker wants them.
+pub async fn settings(context: &Context, store: &Store) -> Result<WorkerSettings> {
     let mut effective = context.effective.clone();
     let rows = settings::list(store).await?;
     effective.overlay_database(rows.iter().map(|row| (row.key.as_str(), &row.value))).map_err(|error| {
         CliError::from(error).hint("`netraven setting list` shows what is set in the database")
     })?;
-    let platforms = Arc::new(context.platforms()?);
-    let vault = Arc::new(Vault::open_or_create(&context.settings.vault.key_file)?);
-    Ok(Worker::start(store.clone(), vault, platforms, worker_settings(&typed(&effective)?)))
+    Ok(worker_settings(&typed(&effective)?))
 }
 
 fn worker_settings(settings: &Settings) -> WorkerSettings {

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -86,15 +87,9 @@ async fn a_run_that_is_left_alone_waits_for_a_worker() {
     assert_eq!(place.good(&["run", "cancel", "1"]), "run 1: 1 jobs cancelled\n");
 }
 
-/// The server's programs run as another user when the tests run as root, who must be able to enter the folder.
 #[tokio::test]
 async fn without_a_database_url_commands_share_a_private_postgresql_and_the_last_one_stops_it() {
-    if !std::path::Path::new("/usr/lib/postgresql").is_dir() {
-        netraven_store::testing::skip_or_fail("no PostgreSQL server below /usr/lib/postgresql");
-        return;
-    }
-    let place = Place::without_database();
-    std::fs::set_permissions(place.folder(), PermissionsExt::from_mode(0o755)).unwrap();
+    let Some(place) = place_for_private_postgresql() else { return };
     let mut up = place.command(&["up"]).spawn().unwrap();
     let text = read_until(&mut up, "worker");
     assert!(text.contains("private PostgreSQL"), "{text}");
@@ -104,17 +99,62 @@ async fn without_a_database_url_commands_share_a_private_postgresql_and_the_last
     // Started again by the next command, with what was stored.
     assert_eq!(place.json(&["device", "list"])[0]["hostname"], "r1");
     assert!(place.good(&["db", "check"]).starts_with("Database connection successful\n"));
-    let left: Vec<_> = walk(place.folder()).into_iter().filter(|name| name == "postmaster.pid").collect();
-    assert!(left.is_empty(), "the server still runs");
+    assert_eq!(server_of(&place), None, "the server still runs");
 }
 
-fn walk(folder: &std::path::Path) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        names.push(entry.file_name().to_string_lossy().into_owned());
-        if entry.file_type().unwrap().is_dir() {
-            names.extend(walk(&entry.path()));
-        }
+#[tokio::test]
+async fn up_ends_with_code_4_when_its_postgresql_is_killed() {
+    let Some(place) = place_for_private_postgresql() else { return };
+    let mut up = place.command(&["up"]).spawn().unwrap();
+    read_until(&mut up, "worker");
+    kill(server_of(&place).unwrap(), Signal::SIGKILL).unwrap();
+    let ran = finish(up);
+    ran.failed(4, "error: the private PostgreSQL has ended by itself");
+    place.good(&["device", "list"]);
+}
+
+#[tokio::test]
+async fn the_demo_shows_a_change_twice_in_a_row() {
+    let Some(place) = place_for_private_postgresql() else { return };
+    let folder = place.folder().join("demo");
+    let demo = ["demo", "--devices", "5", "--no-wait", "--data-dir", folder.to_str().unwrap()];
+    for time in ["first", "second"] {
+        // Meant for production, so that the demo must not use it.
+        let child = place.command(&demo).env("DATABASE_URL", "postgres://u:canary@127.0.0.1:1/d").spawn();
+        let ran = finish(child.unwrap());
+        assert_eq!(ran.code, 0, "{time}: {ran:?}");
+        assert!(ran.stderr.contains("warning: environment variable DATABASE_URL is ignored"), "{ran:?}");
+        assert!(ran.stdout.contains("5 devices: 3 changed, 2 unchanged\n\n--- "), "{time}: {ran:?}");
+        assert!(ran.stdout.lines().any(|line| line.starts_with('+') && !line.starts_with("+++")), "{ran:?}");
+        assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains("canary"), "{ran:?}");
     }
-    names
+    let other = place.folder().join("data");
+    std::fs::create_dir_all(other.join("postgres")).unwrap();
+    place
+        .run(&["demo", "--no-wait", "--data-dir", other.to_str().unwrap()])
+        .failed(2, "data holds data that is not the demo's");
+}
+
+/// A place whose folder PostgreSQL's own user may enter: its server runs as another user when the tests run as root.
+fn place_for_private_postgresql() -> Option<Place> {
+    if !Path::new("/usr/lib/postgresql").is_dir() {
+        netraven_store::testing::skip_or_fail("there is no PostgreSQL server below /usr/lib/postgresql");
+        return None;
+    }
+    let place = Place::without_database();
+    std::fs::set_permissions(place.folder(), PermissionsExt::from_mode(0o755)).unwrap();
+    Some(place)
+}
+
+/// The process of the private server below the place, if it runs.
+fn server_of(place: &Place) -> Option<Pid> {
+    let file = find(place.folder(), "postmaster.pid")?;
+    let text = std::fs::read_to_string(file).unwrap();
+    Some(Pid::from_raw(text.lines().next().unwrap().parse().unwrap()))
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    let found = entries.iter().find(|path| path.file_name().is_some_and(|found| found == name)).cloned();
+    found.or_else(|| entries.iter().filter(|path| path.is_dir()).find_map(|path| find(path, name)))
 }

@@ -6,10 +6,10 @@ use crate::error::{CliError, Result};
 use crate::input::{fields, secrets};
 use crate::output::format::{or_dash, time_or_dash};
 use crate::output::table::{Column, render};
+use crate::sealing::{self, Secrets};
 use clap::Subcommand;
 use netraven_model::Secret;
 use netraven_store::credentials::{self, CredentialInfo, NewCredential};
-use netraven_vault::{Place, Vault};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -105,38 +105,18 @@ pub async fn run(command: Command, context: &Context) -> Result {
     }
 }
 
-/// The secrets of one credential, in clear.
-struct Secrets {
-    password: Option<Secret>,
-    enable: Option<Secret>,
-    private_key: Option<Secret>,
-    key_passphrase: Option<Secret>,
-}
-
 /// Everything is read and checked before anything is written.
 async fn add(add: Add, context: &Context) -> Result {
     let given = read(&add)?;
-    let vault = Vault::open_or_create(&context.settings.vault.key_file)?;
-    let stored = with_store(context, async |store| {
-        let id = credentials::next_id(store).await?;
-        let seal = |column: &str, secret: &Option<Secret>| {
-            let place = Place { table: "credentials", column, row: id.0 };
-            secret.as_ref().map(|secret| vault.seal(&place, secret)).transpose()
-        };
-        let new = NewCredential {
-            password: seal("password", &given.password)?,
-            enable_secret: seal("enable_secret", &given.enable)?,
-            private_key: seal("private_key", &given.private_key)?,
-            key_passphrase: seal("key_passphrase", &given.key_passphrase)?,
-            name: add.name,
-            username: add.username,
-            priority: Some(add.priority),
-            description: add.description,
-            tags: add.tags,
-        };
-        Ok(credentials::insert(store, id, new).await?)
-    })
-    .await?;
+    let new = NewCredential {
+        name: add.name,
+        username: add.username,
+        priority: Some(add.priority),
+        description: add.description,
+        tags: add.tags,
+        ..NewCredential::default()
+    };
+    let stored = with_store(context, async |store| sealing::store(context, store, new, &given).await).await?;
     context.output.show(
         || json!(stored),
         || {

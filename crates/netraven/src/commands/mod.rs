@@ -6,8 +6,10 @@ mod config;
 mod config_file;
 mod credential;
 mod db;
+mod demo;
 mod device;
 mod job;
+mod lab;
 mod platform;
 mod run;
 mod schedule;
@@ -20,6 +22,7 @@ pub use job::{reason, state};
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{CliError, Result};
+use crate::settings::DEMO;
 use clap::Subcommand;
 
 /// What can be done.
@@ -27,6 +30,10 @@ use clap::Subcommand;
 pub enum Command {
     /// Runs NetRaven: its database, if none is named, and a worker, until Ctrl-C
     Up(up::Args),
+    /// Shows what NetRaven does: 25 simulated devices, two backups, and what changed between them
+    Demo(demo::Args),
+    /// Serves simulated devices over SSH on this machine
+    Lab(lab::Args),
     /// Collects configurations now, or makes a schedule for it
     Backup(backup::Args),
     /// Stored configurations of devices
@@ -71,9 +78,9 @@ pub fn run(cli: Cli) -> Result {
     if let Command::Completions(args) = &cli.command {
         return completions::run(args);
     }
-    let context = Context::load(&cli.global, None)?;
-    let stays = matches!(cli.command, Command::Up(_));
-    context.start_logging(if stays { "info" } else { "warn" });
+    let insists_on = matches!(cli.command, Command::Demo(_)).then_some(DEMO);
+    let context = Context::load(&cli.global, insists_on)?;
+    context.start_logging(if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" });
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CliError::failed(format!("the runtime cannot be started: {error}")))?;
     runtime.block_on(dispatch(cli.command, context))
@@ -82,6 +89,8 @@ pub fn run(cli: Cli) -> Result {
 async fn dispatch(command: Command, context: Context) -> Result {
     match command {
         Command::Up(args) => up::run(args, &context).await,
+        Command::Demo(args) => demo::run(args, &context).await,
+        Command::Lab(args) => lab::run(args, &context).await,
         Command::Backup(args) => backup::run(args, &context).await,
         Command::Config(command) => config::run(command, &context).await,
         Command::Schedule(command) => schedule::run(command, &context).await,

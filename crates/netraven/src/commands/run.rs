@@ -6,7 +6,7 @@ use crate::database::with_store;
 use crate::error::Result;
 use crate::output::format::time;
 use crate::output::table::{Column, render};
-use crate::results;
+use crate::results::{Summary, Which};
 use clap::Subcommand;
 use netraven_model::RunId;
 use netraven_store::jobs;
@@ -56,8 +56,8 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::List { limit } => list(limit, context).await,
         Command::Show { run } => {
             let run = RunId(run);
-            let summary = with_store(context, async |store| results::Summary::load(store, run).await).await?;
-            context.output.show(|| summary.to_json(), || summary.render(true, context.output))
+            let summary = with_store(context, async |store| Summary::load(store, run).await).await?;
+            context.output.show(|| summary.to_json(), || summary.render(Which::All, context.output))
         }
         Command::Cancel { run } => {
             let cancelled =

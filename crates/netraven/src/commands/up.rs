@@ -47,7 +47,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
     tokio::select! {
         () = signals.next() => {
             tracing::info!("stopping");
-            worker.stop(work::GRACE).await;
+            work::stop(worker, work::GRACE).await;
             Ok(())
         }
         () = database.died() => {

@@ -69,20 +69,55 @@ pub fn read(content: &[u8], platforms: &Platforms) -> Result<Vec<NewDevice>, Vec
     if problems.is_empty() { Ok(devices) } else { Err(problems) }
 }
 
+/// One device as it is written.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    hostname: &'a str,
+    address: &'a str,
+    platform: &'a str,
+    port: Option<u16>,
+    site: Option<&'a str>,
+    description: Option<&'a str>,
+    tags: &'a [String],
+}
+
+impl<'a> From<&'a Device> for Entry<'a> {
+    fn from(device: &'a Device) -> Self {
+        Self {
+            hostname: &device.hostname,
+            address: &device.ip_address,
+            platform: &device.device_type,
+            port: device.port,
+            site: device.site.as_deref(),
+            description: device.description.as_deref(),
+            tags: &device.tags,
+        }
+    }
+}
+
+impl<'a> From<&'a NewDevice> for Entry<'a> {
+    fn from(device: &'a NewDevice) -> Self {
+        Self {
+            hostname: device.hostname.as_str(),
+            address: &device.address,
+            platform: &device.device_type,
+            port: device.port,
+            site: device.site.as_deref(),
+            description: device.description.as_deref(),
+            tags: &device.tags,
+        }
+    }
+}
+
 /// Writes devices so that [`read`] reads the same again.
-pub fn write<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Result<Vec<u8>, csv::Error> {
+pub fn write<'a, D: Into<Entry<'a>>>(devices: impl IntoIterator<Item = D>) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     for device in devices {
-        writer.write_record([
-            device.hostname.as_str(),
-            &device.ip_address,
-            &device.device_type,
-            &device.port.map(|port| port.to_string()).unwrap_or_default(),
-            device.site.as_deref().unwrap_or_default(),
-            device.description.as_deref().unwrap_or_default(),
-            &device.tags.join(";"),
-        ])?;
+        let Entry { hostname, address, platform, port, site, description, tags } = device.into();
+        let port = port.map(|port| port.to_string()).unwrap_or_default();
+        let (site, description) = (site.unwrap_or_default(), description.unwrap_or_default());
+        writer.write_record([hostname, address, platform, &port, site, description, &tags.join(";")])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }

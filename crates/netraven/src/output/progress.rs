@@ -12,7 +12,8 @@ pub struct Progress {
 impl Progress {
     /// Shows the bar.
     pub fn start() -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        // A bar over nothing would look finished.
+        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
         // The template is ours; if it ever were wrong, the default look is good enough.
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -85,6 +85,13 @@ impl Effective {
         Ok(())
     }
 
+    /// Whether the command line gave this key's value.
+    pub fn is_from_command_line(&self, path: &str) -> bool {
+        let mut settings = self.settings.iter();
+        settings
+            .any(|setting| setting.key.path == path && matches!(setting.origin, Origin::CommandLine { .. }))
+    }
+
     fn set(&mut self, key: &'static Key, text: &str, origin: Origin) -> Result<(), SettingsError> {
         let value = parse(key, text, &origin)?;
         if let Some(setting) = self.settings.iter_mut().find(|setting| setting.key.path == key.path) {

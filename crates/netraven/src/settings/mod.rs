@@ -11,7 +11,7 @@ mod sources;
 mod typed;
 mod variables;
 
-pub use effective::{Effective, check_runtime};
+pub use effective::{DEMO, Effective, check_runtime};
 pub use error::{Origin, SettingsError};
 pub use kind::mask_url;
 pub use report::{to_json, to_yaml};

@@ -5,11 +5,11 @@ mod schedule;
 use crate::context::Context;
 use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
-use crate::follow::{Ended, follow, worker_is_alive};
+use crate::follow::{Ended, Help, follow, worker_is_alive};
 use crate::input::fields;
 use crate::output::format::parse_duration;
 use crate::output::note;
-use crate::results::Summary;
+use crate::results::{Summary, Which};
 use crate::signals::StopSignals;
 use netraven_model::JobKind;
 use netraven_store::jobs::{self, NewRun, Origin, RunCreated, TargetSelection};
@@ -69,9 +69,9 @@ async fn collect(args: &Args, context: &Context, store: &Store, signals: &mut St
     if args.no_wait {
         return leave(created, context, store).await;
     }
-    let ended = follow(context, store, created.run, signals).await?;
+    let ended = follow(context, store, created.run, signals, Help::IfNoneIsAlive).await?;
     let summary = Summary::load(store, created.run).await?;
-    context.output.show(|| summary.to_json(), || summary.render(false, context.output))?;
+    context.output.show(|| summary.to_json(), || summary.render(Which::NewsIfLong, context.output))?;
     match ended {
         Ended::Cancelled => Err(CliError::interrupted()),
         Ended::Finished if summary.has_failures() => Err(CliError::silent(Exit::SomeDevicesFailed)),
