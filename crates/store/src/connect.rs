@@ -106,9 +106,7 @@ fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
             server,
             database: options.get_database().unwrap_or(options.get_username()).to_owned(),
         },
-        (_, error @ (sqlx::Error::Io(_) | sqlx::Error::Tls(_))) => {
-            StoreError::Unreachable { server, reason: error.to_string() }
-        }
+        (_, error @ sqlx::Error::Io(_)) => StoreError::Unreachable { server, reason: error.to_string() },
         (_, source) => StoreError::Query { operation: "connect to the database", source },
     }
 }

@@ -164,7 +164,7 @@ pub async fn get_info(store: &Store, name: &str) -> Result<CredentialInfo, Store
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
     let removed = sqlx::query("DELETE FROM credentials WHERE name = $1")
-        .bind(name)
+        .bind(clean(name))
         .execute(store.pool())
         .await
         .map_err(StoreError::query("remove a credential"))?;

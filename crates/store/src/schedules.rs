@@ -2,6 +2,7 @@
 
 use crate::jobs::{self, NewRun, Origin, RunCreated, TargetSelection};
 use crate::rows::word;
+use crate::text::clean;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{JobKind, ScheduleId};
@@ -53,7 +54,8 @@ pub struct NewSchedule {
 /// Makes a schedule.
 ///
 /// # Errors
-/// [`StoreError::Duplicate`] for a name that is taken, [`StoreError::Invalid`] for an interval out of range.
+/// [`StoreError::Duplicate`] for a name that is taken, [`StoreError::Invalid`] for an interval out of range,
+/// [`StoreError::NotFound`] for a tag or device that does not exist.
 pub async fn add(store: &Store, new: &NewSchedule) -> Result<Schedule, StoreError> {
     const ADD: &str = "INSERT INTO schedules (name, kind, every_seconds, target, next_run)
         VALUES ($1, $2, $3, $4, coalesce($5, now())) RETURNING *";
@@ -68,15 +70,19 @@ pub async fn add(store: &Store, new: &NewSchedule) -> Result<Schedule, StoreErro
     if new.name.trim().is_empty() || new.name.contains('\0') {
         return Err(StoreError::invalid("the schedule", "it needs a name to be spoken of by"));
     }
-    sqlx::query_as(ADD)
+    let mut tx = store.begin("make a schedule").await?;
+    jobs::check_target(&mut tx, &new.target).await?;
+    let schedule = sqlx::query_as(ADD)
         .bind(&new.name)
         .bind(new.kind.as_str())
         .bind(seconds)
         .bind(Json(&new.target))
         .bind(new.first_run)
-        .fetch_one(store.pool())
+        .fetch_one(&mut *tx)
         .await
-        .map_err(StoreError::unless_taken("make a schedule", "schedule", &new.name))
+        .map_err(StoreError::unless_taken("make a schedule", "schedule", &new.name))?;
+    tx.commit().await.map_err(StoreError::query("make a schedule"))?;
+    Ok(schedule)
 }
 
 /// All schedules by name.
@@ -93,7 +99,7 @@ pub async fn list(store: &Store) -> Result<Vec<Schedule>, StoreError> {
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
     let removed = sqlx::query("DELETE FROM schedules WHERE name = $1")
-        .bind(name)
+        .bind(clean(name))
         .execute(store.pool())
         .await
         .map_err(StoreError::query("remove a schedule"))?;
@@ -111,7 +117,7 @@ pub async fn enable(store: &Store, name: &str, enabled: bool) -> Result<(), Stor
         " ELSE next_run END WHERE name = $1"
     );
     let changed = sqlx::query(ENABLE)
-        .bind(name)
+        .bind(clean(name))
         .bind(enabled)
         .execute(store.pool())
         .await

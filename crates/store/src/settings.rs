@@ -1,6 +1,6 @@
 //! Settings that may be changed while services run: they override the configuration file.
 
-use crate::text::clean_json;
+use crate::text::{clean, clean_json};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub async fn list(store: &Store) -> Result<Vec<Setting>, StoreError> {
 /// The value of a setting; `None` where it is not set.
 pub async fn get(store: &Store, key: &str) -> Result<Option<Value>, StoreError> {
     sqlx::query_scalar("SELECT value FROM system_settings WHERE key = $1")
-        .bind(key)
+        .bind(clean(key))
         .fetch_optional(store.pool())
         .await
         .map_err(StoreError::query("read a setting"))
@@ -62,7 +62,7 @@ pub async fn set(store: &Store, key: &str, value: Value) -> Result<(), StoreErro
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, key: &str) -> Result<(), StoreError> {
     let removed = sqlx::query("DELETE FROM system_settings WHERE key = $1")
-        .bind(key)
+        .bind(clean(key))
         .execute(store.pool())
         .await
         .map_err(StoreError::query("remove a setting"))?;

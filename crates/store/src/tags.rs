@@ -1,6 +1,7 @@
 //! Labels on devices and credentials; a credential reaches the devices with which it shares one.
 
 use crate::devices;
+use crate::text::clean;
 use crate::{Store, StoreError};
 use netraven_model::TagId;
 use serde::Serialize;
@@ -60,13 +61,13 @@ pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
     const USED: &str = "SELECT name FROM schedules WHERE target -> 'tags' ? $1 ORDER BY name LIMIT 1";
     let failed = StoreError::query("remove a tag");
     let schedule: Option<String> =
-        sqlx::query_scalar(USED).bind(name).fetch_optional(store.pool()).await.map_err(&failed)?;
+        sqlx::query_scalar(USED).bind(clean(name)).fetch_optional(store.pool()).await.map_err(&failed)?;
     if let Some(schedule) = schedule {
         let by = format!("schedule '{schedule}'");
         return Err(StoreError::InUse { what: "tag", name: name.to_owned(), by });
     }
     let removed = sqlx::query("DELETE FROM tags WHERE name = $1")
-        .bind(name)
+        .bind(clean(name))
         .execute(store.pool())
         .await
         .map_err(&failed)?;
@@ -192,7 +193,7 @@ async fn attach(
 
 async fn find(store: &Store, tag: &str) -> Result<i64, StoreError> {
     sqlx::query_scalar("SELECT id FROM tags WHERE name = $1")
-        .bind(tag)
+        .bind(clean(tag))
         .fetch_optional(store.pool())
         .await
         .map_err(StoreError::query("look up a tag"))?

@@ -1,5 +1,6 @@
 //! Which processes work on this database.
 
+use crate::text::clean;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -34,8 +35,8 @@ pub async fn heartbeat(store: &Store, name: &str, kind: &str) -> Result<(), Stor
         .map(|name| name.nodename().to_string_lossy().into_owned())
         .unwrap_or_else(|_| "unknown".to_owned());
     sqlx::query(BEAT)
-        .bind(name)
-        .bind(kind)
+        .bind(clean(name))
+        .bind(clean(kind))
         .bind(env!("CARGO_PKG_VERSION"))
         .bind(host)
         .bind(i64::from(std::process::id()))
@@ -50,7 +51,7 @@ pub async fn alive(store: &Store, kind: &str, within: Duration) -> Result<bool, 
     const ALIVE: &str = "SELECT EXISTS (SELECT 1 FROM workers
         WHERE kind = $1 AND last_seen >= now() - make_interval(secs => $2))";
     sqlx::query_scalar(ALIVE)
-        .bind(kind)
+        .bind(clean(kind))
         .bind(within.as_secs_f64())
         .fetch_one(store.pool())
         .await
@@ -68,7 +69,7 @@ pub async fn list(store: &Store) -> Result<Vec<Worker>, StoreError> {
 /// Signs off; nothing happens where the name is unknown.
 pub async fn leave(store: &Store, name: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM workers WHERE name = $1")
-        .bind(name)
+        .bind(clean(name))
         .execute(store.pool())
         .await
         .map(drop)

@@ -7,7 +7,7 @@ pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
 
 use crate::rows::undecodable;
-use crate::text::{clean, contains_pattern};
+use crate::text::{clean, clean_option, contains_pattern};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::DeviceId;
@@ -127,12 +127,12 @@ pub async fn list(store: &Store, filter: &DeviceFilter) -> Result<Vec<Device>, S
         " ORDER BY d.hostname LIMIT $7"
     );
     sqlx::query_as(LIST)
-        .bind(&filter.tags)
-        .bind(&filter.platform)
-        .bind(&filter.site)
-        .bind(&filter.status)
+        .bind(filter.tags.iter().map(|tag| clean(tag)).collect::<Vec<_>>())
+        .bind(clean_option(&filter.platform))
+        .bind(clean_option(&filter.site))
+        .bind(clean_option(&filter.status))
         .bind(filter.text.as_deref().map(contains_pattern))
-        .bind(&filter.after)
+        .bind(clean_option(&filter.after))
         .bind(i64::from(filter.limit.unwrap_or(DeviceFilter::DEFAULT_LIMIT)))
         .fetch_all(store.pool())
         .await

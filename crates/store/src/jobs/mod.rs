@@ -20,8 +20,8 @@ pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
 pub use listener::JobListener;
 pub use progress::{Progress, RunResultRow, run_progress, run_results};
-pub(crate) use runs::create_run_in;
 pub use runs::{NewRun, Origin, RunCreated, RunRow, TargetSelection, cancel_run, create_run, runs_list};
+pub(crate) use runs::{check_target, create_run_in};
 
 use crate::StoreError;
 use sqlx::PgConnection;

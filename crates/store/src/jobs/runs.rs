@@ -1,7 +1,7 @@
 use super::notify;
 use crate::rows::word;
 use crate::text::clean;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tags};
 use chrono::{DateTime, Utc};
 use netraven_model::{DeviceId, JobKind, RunId, ScheduleId};
 use serde::{Deserialize, Serialize};
@@ -197,7 +197,7 @@ pub async fn runs_list(store: &Store, limit: u32) -> Result<Vec<RunRow>, StoreEr
 }
 
 /// A misspelt tag must not look like a run without work.
-async fn check_target(tx: &mut PgConnection, target: &TargetSelection) -> Result<(), StoreError> {
+pub(crate) async fn check_target(tx: &mut PgConnection, target: &TargetSelection) -> Result<(), StoreError> {
     const TAG: &str = "SELECT name FROM UNNEST($1::text[]) AS w (name)
         WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.name = w.name) LIMIT 1";
     const DEVICE: &str = "SELECT id FROM UNNEST($1::bigint[]) AS w (id)
@@ -206,6 +206,7 @@ async fn check_target(tx: &mut PgConnection, target: &TargetSelection) -> Result
     match target {
         TargetSelection::All => Ok(()),
         TargetSelection::Tags(names) => {
+            tags::check_names(names)?;
             let missing: Option<String> =
                 sqlx::query_scalar(TAG).bind(names).fetch_optional(tx).await.map_err(failed)?;
             missing.map_or(Ok(()), |name| Err(StoreError::not_found("tag", name)))

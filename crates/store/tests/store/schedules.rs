@@ -93,11 +93,12 @@ async fn several_that_look_at_once_start_each_schedule_once() {
 async fn a_schedule_whose_tag_is_gone_starts_a_run_without_jobs() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_device("r1").await;
-    let target = TargetSelection::Tags(vec!["gone".into()]);
+    let target = TargetSelection::Tags(vec![tags::DEFAULT.into()]);
     schedules::add(&fixture.store, &NewSchedule { target, ..hourly("hourly") }).await.unwrap();
+    fixture.execute("DELETE FROM netraven.tags").await;
     let started = schedules::start_due(&fixture.store).await.unwrap();
     assert_eq!(jobs::run_progress(&fixture.store, started[0].run).await.unwrap(), Progress::default());
-    assert_eq!(tags::list(&fixture.store).await.unwrap().len(), 1);
+    assert!(tags::list(&fixture.store).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -109,6 +110,11 @@ async fn schedules_that_cannot_be_are_refused() {
         assert!(is_invalid(schedules::add(&fixture.store, &NewSchedule { every, ..hourly("x") }).await));
     }
     assert!(is_invalid(schedules::add(&fixture.store, &hourly("")).await));
+    for (tag, malformed) in [("gone", false), ("a\0", true)] {
+        let target = TargetSelection::Tags(vec![tag.into()]);
+        let result = schedules::add(&fixture.store, &NewSchedule { target, ..hourly("x") }).await;
+        assert!(if malformed { is_invalid(result) } else { is_missing(result, "tag") });
+    }
     assert!(is_missing(schedules::remove(&fixture.store, "x").await, "schedule"));
     assert!(is_missing(schedules::enable(&fixture.store, "x", true).await, "schedule"));
 }

@@ -67,9 +67,22 @@ async fn a_tag_that_a_schedule_targets_stays() {
         target: TargetSelection::Tags(vec!["other".into(), tags::DEFAULT.into()]),
         first_run: None,
     };
+    tags::add(&fixture.store, "other", "label").await.unwrap();
     schedules::add(&fixture.store, &schedule).await.unwrap();
     let error = tags::remove(&fixture.store, tags::DEFAULT).await.unwrap_err();
     assert!(matches!(&error, StoreError::InUse { by, .. } if by.contains("nightly")), "{error}");
     schedules::remove(&fixture.store, "nightly").await.unwrap();
     tags::remove(&fixture.store, tags::DEFAULT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_with_nul_is_a_name_that_does_not_exist() {
+    let Some(fixture) = fixture().await else { return };
+    let store = &fixture.store;
+    fixture.add_device("r1").await;
+    assert!(is_missing(tags::remove(store, "a\0").await, "tag"));
+    assert!(is_missing(tags::attach_device(store, "r1", "a\0").await, "tag"));
+    assert!(is_missing(netraven_store::credentials::remove(store, "a\0").await, "credential"));
+    assert!(is_missing(schedules::remove(store, "a\0").await, "schedule"));
+    assert!(is_missing(netraven_store::settings::remove(store, "a\0").await, "setting"));
 }

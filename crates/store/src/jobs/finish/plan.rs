@@ -1,7 +1,7 @@
 use super::{FinishError, Finished, FinishedResult, Recorded};
 use crate::StoreError;
 use crate::rows::hash;
-use netraven_model::{DeviceId, Facts, Failure, Hash256, JobStatus, Outcome, RunId, VersionId};
+use netraven_model::{DeviceId, Facts, Failure, Hash256, JobId, JobStatus, Outcome, RunId, VersionId};
 use netraven_seal::{SealedConfig, SealedPart};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
@@ -151,7 +151,7 @@ fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError
             confirm(facts)
         }
         FinishedResult::Changed { config, platform_digest, flags, facts } => {
-            config.parts().iter().try_for_each(|part| check_fits(finished, part))?;
+            config.parts().iter().try_for_each(|part| check_fits(finished.job, part))?;
             let seq = head.as_ref().map_or(1, |head| head.seq + 1);
             let replaces = head.as_ref().map(|head| head.version);
             End::Store { config, platform_digest: *platform_digest, flags, facts, seq, replaces }
@@ -171,9 +171,9 @@ fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError
 }
 
 /// Columns are signed and half as wide; a value that does not fit is refused rather than wrapped.
-fn check_fits(finished: &Finished, part: &SealedPart) -> Result<(), FinishError> {
+fn check_fits(job: JobId, part: &SealedPart) -> Result<(), FinishError> {
     let unstorable = |what: &str, value: usize| FinishError::Unstorable {
-        job: finished.job,
+        job,
         reason: format!("part '{}' has {what} {value}, more than a column can hold", part.name),
     };
     if let Some(span) = part.volatile.iter().find(|span| i32::try_from(span.end).is_err()) {
@@ -202,5 +202,33 @@ impl FromRow<'_, PgRow> for Current {
             cancel_requested: row.try_get("cancel_requested")?,
             head,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netraven_model::{PartKind, Span};
+
+    #[test]
+    fn numbers_that_no_column_holds_are_refused_and_not_wrapped() {
+        let part = |end: usize, secrets: u32| SealedPart {
+            name: "running-config".into(),
+            context: None,
+            command: "show".into(),
+            kind: PartKind::Config,
+            content: Vec::new(),
+            size: 0,
+            digest: Hash256([0; 32]),
+            volatile: vec![Span { start: 0, end }],
+            secrets,
+        };
+        let check = |part| check_fits(JobId(7), &part);
+        let largest = i32::MAX as usize;
+        assert_eq!(check(part(largest, i32::MAX as u32)), Ok(()));
+        for wrong in [part(largest + 1, 0), part(1, i32::MAX as u32 + 1)] {
+            let error = check(wrong).unwrap_err();
+            assert!(matches!(error, FinishError::Unstorable { job: JobId(7), .. }), "{error}");
+        }
     }
 }
