@@ -39,7 +39,8 @@ async fn measure(scenario: Scenario) {
         if round == "all changed" {
             simulator.change_all();
         }
-        let bench = Round { scenario, store: &store, vault: &vault, data: folder.path() };
+        let bench =
+            Round { scenario, store: &store, vault: &vault, platforms: &platforms, data: folder.path() };
         bench.run(round).await;
     }
     store.close().await;
@@ -74,10 +75,20 @@ async fn fill(store: &Store, vault: &Vault, simulator: &Simulator) {
     credentials::insert(store, id, credential).await.unwrap();
 }
 
+fn platforms(scenario: Scenario, folder: &Path) -> Platforms {
+    let own = folder.join("platforms");
+    std::fs::create_dir(&own).unwrap();
+    if scenario.two_commands {
+        std::fs::write(own.join("arista_eos.yaml"), include_str!("two_commands.yaml")).unwrap();
+    }
+    Platforms::load(Some(&own)).unwrap()
+}
+
 struct Round<'a> {
     scenario: Scenario,
     store: &'a Store,
     vault: &'a Arc<Vault>,
+    platforms: &'a Arc<Platforms>,
     data: &'a Path,
 }
 
@@ -88,9 +99,8 @@ impl Round<'_> {
             device: DeviceSettings::default(),
             ..WorkerSettings::default()
         };
-        let platforms = Arc::new(Platforms::shipped().unwrap());
         let (cpu, postgres, start) = (own_cpu(), postgres_cpu(self.data), Instant::now());
-        let worker = Worker::start(self.store.clone(), self.vault.clone(), platforms, settings);
+        let worker = Worker::start(self.store.clone(), self.vault.clone(), self.platforms.clone(), settings);
         let new = NewRun {
             kind: JobKind::Backup,
             origin: Origin::Person,

@@ -23,6 +23,9 @@ struct Scenario {
     bytes: usize,
     think: Duration,
     parallel: usize,
+    /// Only `terminal length 0` and `show running-config`, as other tools are measured; else all that
+    /// the shipped definitions ask for.
+    two_commands: bool,
 }
 
 const SCENARIOS: &[Scenario] = &[
@@ -33,14 +36,25 @@ const SCENARIOS: &[Scenario] = &[
         bytes: 64 << 10,
         think: Duration::ZERO,
         parallel: 32,
+        two_commands: false,
+    },
+    Scenario {
+        name: "a2",
+        about: "200 devices, 64 KiB, no delay, two commands",
+        devices: 200,
+        bytes: 64 << 10,
+        think: Duration::ZERO,
+        parallel: 32,
+        two_commands: true,
     },
     Scenario {
         name: "b",
-        about: "500 devices, 64 KiB, 1 s think time per command",
+        about: "500 devices, 64 KiB, 1 s think time per command, two commands",
         devices: 500,
         bytes: 64 << 10,
         think: Duration::from_secs(1),
         parallel: 500,
+        two_commands: true,
     },
     Scenario {
         name: "d",
@@ -49,6 +63,7 @@ const SCENARIOS: &[Scenario] = &[
         bytes: 1 << 20,
         think: Duration::ZERO,
         parallel: 32,
+        two_commands: false,
     },
 ];
 
@@ -69,7 +84,7 @@ fn main() {
 
 fn find(name: &str) -> Scenario {
     let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
-    *found.unwrap_or_else(|| panic!("no scenario '{name}', there are: a, b, d"))
+    *found.unwrap_or_else(|| panic!("no scenario '{name}', there are: a, a2, b, d"))
 }
 
 /// A fresh process for each scenario: peak memory cannot be reset.

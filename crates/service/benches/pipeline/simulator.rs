@@ -78,9 +78,11 @@ pub fn run(scenario: Scenario) {
 }
 
 async fn serve(scenario: Scenario) {
+    let names: &[&str] = if scenario.two_commands { &["arista_eos"] } else { &["cisco_ios", "arista_eos"] };
+    let platforms = names.iter().map(|name| (*name).to_owned()).collect();
     let settings = LabSettings {
         count: u32::try_from(scenario.devices).unwrap(),
-        platforms: vec!["cisco_ios".into(), "arista_eos".into()],
+        platforms,
         config_size: Some(scenario.bytes),
         think_time: scenario.think,
         ..LabSettings::default()
