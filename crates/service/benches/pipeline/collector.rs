@@ -31,6 +31,7 @@ async fn measure(scenario: Scenario) {
     store.initialize().await.unwrap();
     let vault = Arc::new(Vault::open_or_create(&folder.path().join("keys/master.key")).unwrap());
     fill(&store, &vault, &simulator).await;
+    let platforms = Arc::new(definitions(scenario, folder.path()));
 
     println!(
         "      round      |  wall s | devices/s | collector CPU ms/device | PostgreSQL CPU ms/device | peak RSS MiB"
@@ -75,7 +76,7 @@ async fn fill(store: &Store, vault: &Vault, simulator: &Simulator) {
     credentials::insert(store, id, credential).await.unwrap();
 }
 
-fn platforms(scenario: Scenario, folder: &Path) -> Platforms {
+fn definitions(scenario: Scenario, folder: &Path) -> Platforms {
     let own = folder.join("platforms");
     std::fs::create_dir(&own).unwrap();
     if scenario.two_commands {
