@@ -2,7 +2,7 @@
 
 use crate::cli::Global;
 use crate::error::{CliError, Result};
-use crate::output::{Output, note};
+use crate::output::{Output, colours_are_welcome, note};
 use crate::settings::{Effective, Format, Settings, Sources};
 use netraven_platform::Platforms;
 use tracing_subscriber::EnvFilter;
@@ -45,6 +45,7 @@ impl Context {
         let others = if level == "error" { "error" } else { "warn" };
         let builder = tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
+            .with_ansi(colours_are_welcome(&std::io::stderr()))
             .with_env_filter(EnvFilter::new(format!("{others},netraven={level}")));
         // A second call within one process changes nothing.
         let _ = match self.settings.logging.format {

@@ -7,9 +7,13 @@ use crate::signals::StopSignals;
 use netraven_store::private::{PrivateCluster, PrivateSettings};
 use netraven_store::{ConnectSettings, Store, StoreError};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Longest wait for a lock in the database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for connections that are still at work when the program ends.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// A connected store, and the private server it runs on if there is one.
 #[derive(Debug)]
@@ -82,7 +86,8 @@ impl Database {
 
     /// Closes the connections, then gives the private PostgreSQL back: the last user stops it.
     pub async fn close(self) {
-        self.store.close().await;
+        // Connections to a server that died are not given back in order.
+        let _ = timeout(CLOSE_LIMIT, self.store.close()).await;
         if let Some(private) = self.private {
             release(private).await;
         }

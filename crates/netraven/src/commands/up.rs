@@ -8,8 +8,6 @@ use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
 use serde_json::{Value, json};
-use std::time::Duration;
-use tokio::time::timeout;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,9 +17,6 @@ Examples:
 
 Runs in the foreground and logs to standard error. Ctrl-C or SIGTERM stops it in order: sessions
 under way may end, then the private PostgreSQL stops unless another command still uses it.";
-
-/// Longest wait for the worker when its database is gone.
-const WITHOUT_DATABASE: Duration = Duration::from_secs(5);
 
 /// What it is told: nothing but the options of every command.
 #[derive(Debug, clap::Args)]
@@ -44,6 +39,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
     )?;
+    tracing::info!(environment = %context.effective.environment, "running");
     tokio::select! {
         () = signals.next() => {
             tracing::info!("stopping");
@@ -51,8 +47,8 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             Ok(())
         }
         () = database.died() => {
-            // What is under way cannot be stored any more.
-            let _ = timeout(WITHOUT_DATABASE, worker.stop(Duration::ZERO)).await;
+            // What is under way cannot be stored any more, so there is nothing to wait for.
+            drop(worker);
             Err(CliError { exit: Exit::Database, ..CliError::failed("the private PostgreSQL has ended by itself") }
                 .hint(format!("its log is in {}; start `netraven up` again", context.settings.data_dir.display())))
         }

@@ -21,13 +21,11 @@ pub struct Output {
 }
 
 impl Output {
-    /// For this process's standard output. Colours only on a terminal and without `NO_COLOR` (no-color.org).
+    /// For this process's standard output.
     pub fn of_process(json: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let width = if terminal { comfy_table::Table::new().width() } else { None };
-        Self { json, colour: terminal && !refused, width }
+        let stdout = std::io::stdout();
+        let width = if stdout.is_terminal() { comfy_table::Table::new().width() } else { None };
+        Self { json, colour: colours_are_welcome(&stdout), width }
     }
 
     /// Prints the JSON, or the text for people if that is wanted.
@@ -61,6 +59,13 @@ impl Output {
             _ => CliError::failed(format!("standard output cannot be written: {error}")),
         })
     }
+}
+
+/// Whether a stream wants colours: a terminal that can show them, and no `NO_COLOR` (no-color.org).
+pub fn colours_are_welcome(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !refused && !dumb
 }
 
 /// Tells something on standard error; a closed standard error is nobody's concern.

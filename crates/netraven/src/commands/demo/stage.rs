@@ -53,7 +53,11 @@ impl Stage<'_> {
         settings.lease = LEASE;
         let worker = work::start_with(self.context, store, settings)?;
         let result = self.acts(signals).await;
-        work::stop(worker, work::GRACE).await;
+        match &result {
+            // Without a database nothing can be ended in order.
+            Err(error) if error.exit == Exit::Database => drop(worker),
+            _ => work::stop(worker, work::GRACE).await,
+        }
         result
     }
 
