@@ -14,4 +14,7 @@ mod ssh;
 pub use collect::collect;
 pub use outcome::{CollectOutcome, Collected, LoginResult};
 pub use request::{CollectRequest, DeviceSettings, Previous};
-pub use ssh::{AlgorithmProfile, Chunk, OpenFailure, SshConnection, SshSettings, SshShell, Terminal, open};
+pub use ssh::{
+    AlgorithmProfile, Chunk, KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal,
+    check_private_key, open,
+};

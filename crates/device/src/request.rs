@@ -34,7 +34,7 @@ pub struct Previous {
 }
 
 /// Bounds and habits, the same for all devices.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeviceSettings {
     /// How connections are made.
     pub ssh: SshSettings,

@@ -10,7 +10,7 @@ use netraven_store::{Store, settings};
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 /// How long sessions under way may take to end when the worker stops.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -18,12 +18,33 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// How long results that were collected may take to reach the database when the worker stops.
 const COMMIT_LIMIT: Duration = Duration::from_secs(15);
 
+/// How often a running worker looks for settings that were changed in the database.
+const SETTINGS_CHECK: Duration = Duration::from_secs(5);
+
 /// What other processes know a worker by; see `netraven_store::workers`.
 pub const WORKER_KIND: &str = "worker";
 
 /// Starts a worker in this process, with what was set in the database.
 pub async fn start(context: &Context, store: &Store) -> Result<Worker> {
     start_with(context, store, settings(context, store).await?)
+}
+
+/// Resolves with other settings than `current` as soon as the database holds some. Settings that cannot be used,
+/// and a database that does not answer, change nothing.
+pub async fn changed(context: &Context, store: &Store, current: &WorkerSettings) -> WorkerSettings {
+    let mut checks = interval(SETTINGS_CHECK);
+    loop {
+        checks.tick().await;
+        match settings(context, store).await {
+            Ok(new) => {
+                let new = WorkerSettings { name: current.name.clone(), ..new };
+                if new != *current {
+                    return new;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the settings in the database are not used"),
+        }
+    }
 }
 
 /// Starts a worker with these settings.

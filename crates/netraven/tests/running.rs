@@ -49,12 +49,25 @@ async fn up_prints_its_addresses_works_and_stops_cleanly() {
     }
     assert_eq!(place.run(&["backup", "--all", "--set", "device.parallel_sessions=1"]).code, 5);
 
+    // A setting in the database reaches the running worker: it starts anew with it.
+    let store = place.store().await;
+    let since =
+        async || netraven_store::workers::list(&store).await.unwrap().first().map(|worker| worker.started_at);
+    let before = since().await;
+    place.good(&["setting", "set", "device.parallel_sessions", "7"]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while since().await.is_none_or(|now| Some(now) == before) {
+        assert!(Instant::now() < deadline, "the worker did not take the setting over within 30 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
     interrupt(&up);
     let mut rest = String::new();
     up.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
     let ran = finish(up);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stderr.contains("INFO running") && ran.stderr.contains("INFO stopping"), "{ran:?}");
+    assert!(ran.stderr.contains("settings changed") && ran.stderr.contains("sessions=7"), "{ran:?}");
     assert!(!["ERROR", "panicked", "\x1b"].iter().any(|word| ran.stderr.contains(word)), "{ran:?}");
 }
 

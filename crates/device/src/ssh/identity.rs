@@ -4,6 +4,7 @@ use super::text::quote;
 use netraven_model::{ErrorCode, Failure, Login, Phase, Secret};
 use russh::keys::{Error, PrivateKey, decode_secret_key};
 use std::sync::Arc;
+use thiserror::Error;
 
 /// What can be shown to a device.
 pub(super) struct Identity {
@@ -30,6 +31,30 @@ impl Identity {
     /// The password as text; empty when there is none.
     pub(super) fn password_text(&self) -> &str {
         self.password.as_ref().and_then(Secret::expose_text).unwrap_or_default()
+    }
+}
+
+/// Why a private key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyProblem {
+    /// It is encrypted, and no passphrase was given.
+    #[error("the private key is encrypted, and no passphrase was given")]
+    Encrypted,
+    /// A passphrase was given, and the key does not open with it, or is damaged.
+    #[error("the private key does not open with that passphrase, or it is damaged")]
+    Passphrase,
+    /// It is no private key.
+    #[error("expected a private key in OpenSSH, PEM (PKCS#1, PKCS#8) or PuTTY format")]
+    Format,
+}
+
+/// Sees whether a private key can be read, with its passphrase if it has one.
+pub fn check_private_key(key: &Secret, passphrase: Option<&Secret>) -> Result<(), KeyProblem> {
+    match (decode(key, passphrase), passphrase) {
+        (Ok(_), _) => Ok(()),
+        (Err(Error::KeyIsEncrypted), None) => Err(KeyProblem::Encrypted),
+        (Err(_), Some(_)) => Err(KeyProblem::Passphrase),
+        (Err(_), None) => Err(KeyProblem::Format),
     }
 }
 

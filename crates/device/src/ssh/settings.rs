@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// How a connection is made; the same for many devices.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SshSettings {
     /// Name resolution and TCP connection together, however many addresses the name has.
     pub connect_timeout: Duration,

@@ -20,8 +20,8 @@ Examples:
   netraven setting set retry.attempts 5
   netraven setting set device.parallel_sessions 200
 
-Workers read these settings when they start; they win over the configuration file, the environment
-and the command line. Keys marked `run time` in docs/configuration.md can be set.";
+Running workers take them over within seconds. They win over the configuration file, the
+environment and the command line. docs/configuration.md marks the keys with `run time`.";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
@@ -59,9 +59,9 @@ pub async fn run(command: Command, context: &Context) -> Result {
             let shown = value.clone();
             with_store(context, async |store| Ok(settings::set(store, key.path, value).await?)).await?;
             let json = || json!({"key": key.path, "value": shown});
-            context
-                .output
-                .show(json, || format!("{} is {shown} for workers that start from now on", key.path))
+            context.output.show(json, || {
+                format!("{} is {shown}; running workers take it over within seconds", key.path)
+            })
         }
         Command::Remove { key } => {
             with_store(context, async |store| Ok(settings::remove(store, &key).await?)).await?;

@@ -33,24 +33,35 @@ pub async fn run(_: Args, context: &Context) -> Result {
 }
 
 async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
-    let worker = work::start(context, &database.store).await?;
+    let mut settings = work::settings(context, &database.store).await?;
+    let mut worker = work::start_with(context, &database.store, settings.clone())?;
     let addresses = addresses(context, database);
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
     )?;
     tracing::info!(environment = %context.effective.environment, "running");
-    tokio::select! {
-        () = signals.next() => {
-            tracing::info!("stopping");
-            work::stop(worker, work::GRACE).await;
-            Ok(())
-        }
-        () = database.died() => {
-            // What is under way cannot be stored any more, so there is nothing to wait for.
-            drop(worker);
-            Err(CliError { exit: Exit::Database, ..CliError::failed("the private PostgreSQL has ended by itself") }
-                .hint(format!("its log is in {}; start `netraven up` again", context.settings.data_dir.display())))
+    loop {
+        tokio::select! {
+            () = signals.next() => {
+                tracing::info!("stopping");
+                work::stop(worker, work::GRACE).await;
+                return Ok(());
+            }
+            () = database.died() => {
+                // What is under way cannot be stored any more, so there is nothing to wait for.
+                drop(worker);
+                let log = context.settings.data_dir.display();
+                let died = CliError::failed("the private PostgreSQL has ended by itself");
+                return Err(CliError { exit: Exit::Database, ..died }
+                    .hint(format!("its log is in {log}; start `netraven up` again")));
+            }
+            changed = work::changed(context, &database.store, &settings) => {
+                work::stop(worker, work::GRACE).await;
+                settings = changed;
+                worker = work::start_with(context, &database.store, settings.clone())?;
+                tracing::info!(sessions = settings.parallel_sessions, "settings changed, the worker has them now");
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Secrets from where nobody else reads them: a terminal without echo, standard input, a file.
 
 use crate::error::{CliError, Result};
+use netraven_device::{KeyProblem, check_private_key};
 use netraven_model::Secret;
-use russh::keys::{Error, decode_secret_key};
+
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -43,19 +44,17 @@ pub fn ask(prompt: &str, alternative: &str) -> Result<Secret> {
 pub fn private_key(path: &Path, passphrase: Option<&Secret>) -> Result<Secret> {
     let secret = read_file(path)?;
     let name = path.display();
-    let text = secret.expose_text().ok_or(Error::CouldNotReadKey);
-    let key = text.and_then(|text| decode_secret_key(text, passphrase.and_then(Secret::expose_text)));
-    match key {
-        Ok(key) if !key.is_encrypted() => Ok(secret),
-        Ok(_) | Err(Error::KeyIsEncrypted) => Err(CliError::usage(format!("{name} is encrypted"))
+    match check_private_key(&secret, passphrase) {
+        Ok(()) => Ok(secret),
+        Err(KeyProblem::Encrypted) => Err(CliError::usage(format!("{name} is encrypted"))
             .hint("give its passphrase with --key-passphrase-file, or answer --key-passphrase-prompt")),
-        Err(_) if passphrase.is_some() => {
+        Err(KeyProblem::Passphrase) => {
             Err(CliError::usage(format!("{name} does not open with that passphrase, or it is damaged")))
         }
-        Err(_) => Err(CliError::usage(format!(
-            "{name} is not a private key: expected the OpenSSH, PEM (PKCS#1, PKCS#8) or PuTTY format"
-        ))
-        .hint("the public half (.pub) does not log in; give the file without that ending")),
+        Err(problem @ KeyProblem::Format) => {
+            Err(CliError::usage(format!("{name} is not a private key: {problem}"))
+                .hint("the public half (.pub) does not log in; give the file without that ending"))
+        }
     }
 }
 

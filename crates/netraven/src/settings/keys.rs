@@ -69,7 +69,7 @@ pub const KEYS: &[Key] = &[
     Key::new("device.session_timeout_seconds", whole(1, 86_400)).default("600").runtime(),
     Key::new("device.max_output_mib", whole(1, 1_024)).default("64").runtime(),
     Key::new("retry.attempts", whole(1, 100)).default("3").runtime(),
-    Key::new("retry.base_seconds", whole(1, 86_400)).default("30").runtime(),
+    Key::new("retry.base_seconds", whole(1, 86_400)).default("10").runtime(),
     Key::new("retry.factor", whole(1, 100)).default("2").runtime(),
     Key::new("retry.limit_seconds", whole(1, 604_800)).default("900").runtime(),
     Key::new("gateway.api_key", Kind::Secret).variable("API_KEY"),
