@@ -4,13 +4,20 @@
 //! the device erases again is gone, and line ends are one `\n`, in whatever pieces they arrive.
 //! (ECMA-48 for the control sequences.) Cost is linear in the input.
 
+use std::fmt;
+use zeroize::{Zeroize, Zeroizing};
+
+/// A line can be overwritten up to this length. What is longer is no terminal line, and looking
+/// through it again and again would cost more than linear time.
+const MAX_LINE: usize = 64 * 1024;
+
 /// An escape sequence longer than this is none: its rest is shown as text.
 const MAX_SEQUENCE: usize = 64;
 
 /// A terminal that only remembers text; the last line can still be overwritten.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Terminal {
-    text: Vec<u8>,
+    text: Zeroizing<Vec<u8>>,
     line_start: usize,
     /// Where the next byte goes: at most `text.len()`, at least `line_start`.
     cursor: usize,
@@ -65,7 +72,7 @@ impl Terminal {
 
     /// Takes the lines out, e.g. as a command's answer, and empties the terminal.
     pub fn take_lines(&mut self) -> Vec<u8> {
-        let mut lines = std::mem::take(&mut self.text);
+        let mut lines = std::mem::take(&mut *self.text);
         lines.truncate(self.line_start);
         (self.line_start, self.cursor) = (0, 0);
         lines
@@ -77,9 +84,9 @@ impl Terminal {
         self.cursor = self.line_start;
     }
 
-    /// Empties the terminal.
+    /// Empties the terminal; what stood there is overwritten.
     pub fn clear(&mut self) {
-        self.text.clear();
+        self.text.zeroize();
         (self.line_start, self.cursor) = (0, 0);
     }
 
@@ -93,6 +100,10 @@ impl Terminal {
         self.text[self.cursor..self.cursor + overwritten].copy_from_slice(&bytes[..overwritten]);
         self.text.extend_from_slice(&bytes[overwritten..]);
         self.cursor += bytes.len();
+        if self.text.len() - self.line_start > MAX_LINE {
+            self.line_start = self.text.len();
+            self.cursor = self.line_start;
+        }
     }
 
     fn step(&mut self, byte: u8) {
@@ -173,6 +184,13 @@ impl Terminal {
     }
 }
 
+/// What a device said may hold secrets.
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Terminal({} bytes)", self.text.len())
+    }
+}
+
 fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
@@ -228,6 +246,17 @@ mod tests {
         flood.extend(std::iter::repeat_n(b'1', 5_000));
         flood.extend_from_slice(b"m\nprompt#");
         assert!(shown(&flood).ends_with("\nprompt#"));
+    }
+
+    #[test]
+    fn a_line_longer_than_any_terminal_is_kept_whole_and_costs_linear_time() {
+        let mut terminal = Terminal::default();
+        terminal.feed(&vec![b' '; 4 << 20]);
+        terminal.feed(b"\r");
+        (0..20_000).for_each(|_| terminal.feed(b"\x1b[2Kx\x08"));
+        terminal.feed(b"\nend");
+        assert_eq!(terminal.last_line(), b"end");
+        assert!(terminal.lines().len() >= 4 << 20);
     }
 
     #[test]

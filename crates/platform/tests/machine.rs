@@ -267,6 +267,76 @@ fn a_message_of_the_day_is_no_prompt_when_more_follows() {
 }
 
 #[test]
+fn a_prompt_left_over_from_before_does_not_shift_the_answers() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1#").expect_send("terminal length 0\n").receive("\n%SYS-5-CONFIG_I: Configured\nSW1#");
+    script.expect_wait(1).receive("terminal length 0\nSW1#").expect_send("terminal width 0\n");
+    // Again, now that the device is known to echo.
+    script.receive("\nSW1#").expect_wait(60).receive("terminal width 0\nSW1#");
+    script.answer("show version", "Version 1\n", "SW1#").answer("show inventory", "", "SW1#");
+    script.answer("show running-config", CONFIG, "SW1#").expect_send("exit\n");
+    script.machine.closed(script.now);
+    let outputs = script.finish().result.unwrap();
+    assert_eq!(outputs[0].capture.expose_bytes(), b"Version 1\n");
+    assert_eq!(outputs[2].capture.expose_bytes(), CONFIG.as_bytes());
+}
+
+#[test]
+fn a_device_that_does_not_echo_is_read_all_the_same() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1#").expect_send("terminal length 0\n").receive("\nSW1#").expect_wait(1).silence(1);
+    script.expect_send("terminal width 0\n").receive("SW1#");
+    script.expect_send("show version\n").receive("Version 1\nSW1#");
+    script.expect_send("show inventory\n").receive("SW1#");
+    script.expect_send("show running-config\n").receive(&format!("{CONFIG}SW1#")).expect_send("exit\n");
+    script.machine.closed(script.now);
+    assert_eq!(script.finish().result.unwrap()[2].capture.expose_bytes(), CONFIG.as_bytes());
+}
+
+#[test]
+fn a_device_that_repeats_the_password_does_not_get_it_into_the_log() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1>").expect_send("enable\n").receive("enable\nPassword: ");
+    script.expect_send("canary-enable\n").receive("canary-enable\n% Access denied\nSW1>");
+    let report = script.finish();
+    let message = report.result.unwrap_err().message;
+    assert!(message.contains("Access denied") && !message.contains("canary"), "{message}");
+    assert!(!report.dialogue.contains("canary"), "{}", report.dialogue);
+}
+
+#[test]
+fn a_message_about_a_configuration_quotes_nothing_of_it() {
+    let mut script = Script::prepared("SW1#");
+    script
+        .expect_send("show running-config\n")
+        .receive("show running-config\nip nhrp canary\n path x")
+        .silence(60);
+    let report = script.finish();
+    let message = report.result.unwrap_err().message;
+    assert!(message.contains("bytes that came") && !message.contains("canary"), "{message}");
+    assert!(!report.dialogue.contains("canary"));
+}
+
+#[test]
+fn a_device_that_talks_on_after_the_logout_loses_nothing() {
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", CONFIG, "SW1#").expect_send("exit\n");
+    script.receive(&"bye ".repeat(10_000)).silence(2);
+    assert_eq!(script.finish().result.unwrap().len(), 2);
+}
+
+#[test]
+fn debug_output_shows_neither_what_is_sent_nor_what_came() {
+    let mut script = Script::new("cisco_ios");
+    script.receive("SW1>").expect_send("enable\n").receive("enable\nPassword: ");
+    let waiting = format!("{:?}", script.machine);
+    let sent = script.machine.next(script.now);
+    let shown = format!("{waiting} {sent:?} {:?}", script.machine);
+    assert!(!shown.contains("canary") && !shown.contains("99, 97, 110"), "{shown}");
+    assert_eq!(format!("{sent:?}"), "Send(14 bytes)");
+}
+
+#[test]
 fn giving_up_in_the_middle_keeps_nothing() {
     let report = Script::prepared("SW1#").machine.report();
     assert_eq!(report.result.unwrap_err().code, ErrorCode::Cancelled);

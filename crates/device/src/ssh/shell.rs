@@ -24,7 +24,7 @@ pub struct SshShell {
 }
 
 /// What a shell brings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// Output; never empty.
     Data(Vec<u8>),
@@ -35,6 +35,17 @@ pub enum Chunk {
         /// The shell's exit status, when the device told it.
         exit_status: Option<u32>,
     },
+}
+
+/// What a device says may hold secrets.
+impl std::fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::Eof => f.write_str("Eof"),
+            Self::Closed { exit_status } => write!(f, "Closed({exit_status:?})"),
+        }
+    }
 }
 
 impl SshShell {

@@ -3,7 +3,12 @@
 use super::{CommandRecord, Machine, Output, State};
 use netraven_model::Capture;
 use std::time::Instant;
+use zeroize::Zeroizing;
 
+/// What stands in the place of the session's own passwords.
+const REDACTED: &[u8] = b"[REDACTED]";
+/// The echo stands among the first lines.
+const ECHO_LINES: usize = 4;
 /// An error text stands at the beginning of an answer.
 const REJECTION: usize = 1024;
 /// So much of what came is quoted in a message.
@@ -21,7 +26,8 @@ impl Machine {
     /// What stands on the terminal belongs to the past as soon as something is asked.
     pub(super) fn send(&mut self, bytes: Vec<u8>, now: Instant) {
         self.terminal.clear();
-        self.outgoing.push_back(bytes);
+        self.received = 0;
+        self.outgoing.push_back(bytes.into());
         self.heard = now;
     }
 
@@ -39,14 +45,18 @@ impl Machine {
         answer
     }
 
-    /// Where the echo ends: some devices do not echo, some redraw their prompt before it.
-    fn echo_end(&self) -> usize {
-        let lines = self.terminal.lines();
-        let start = lines.iter().position(|byte| *byte != b'\n').unwrap_or(lines.len());
-        let end =
-            lines[start..].iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| start + at + 1);
-        let echoed = lines[start..end].trim_ascii().ends_with(self.last_command().as_bytes());
-        if echoed { end } else { 0 }
+    /// Where the echo ends, 0 where there is none. Before it may stand blank lines, a redrawn prompt,
+    /// a log message.
+    pub(super) fn echo_end(&self) -> usize {
+        let command = self.last_command().as_bytes();
+        let mut end = 0;
+        for line in self.terminal.lines().split_inclusive(|byte| *byte == b'\n').take(ECHO_LINES) {
+            end += line.len();
+            if line.trim_ascii().ends_with(command) {
+                return end;
+            }
+        }
+        0
     }
 
     pub(super) fn last_command(&self) -> &str {
@@ -99,7 +109,8 @@ impl Machine {
 
     pub(super) fn note_answer(&mut self, now: Instant) {
         let platform = self.plan.platform.clone();
-        self.dialogue.answered(now - self.started, &platform, self.terminal.text());
+        let text = self.without_own_secrets(self.terminal.text());
+        self.dialogue.answered(now - self.started, &platform, &text);
     }
 
     pub(super) fn prompts(&self) -> String {
@@ -107,16 +118,42 @@ impl Machine {
         patterns.collect::<Vec<_>>().join(" or ")
     }
 
-    /// The end of what came, passed through the secret finder.
+    /// The end of what came, for a message: of a configuration only its last line, which should have
+    /// been the prompt; of anything else some text, passed through the secret finder.
     pub(super) fn quote_tail(&self) -> String {
         let text = self.terminal.text();
-        let redacted = self.plan.platform.redact(&text[text.len().saturating_sub(TAIL_CONTEXT)..]);
+        let quoted = match self.state {
+            State::Collect { .. } if !self.is_rejected() => self.terminal.last_line(),
+            _ => &text[text.len().saturating_sub(TAIL_CONTEXT)..],
+        };
+        let redacted = self.plan.platform.redact(&self.without_own_secrets(quoted));
         let redacted = redacted.trim();
         if redacted.is_empty() {
-            return "nothing had come".to_owned();
+            return format!("{} bytes had come, none of them on the last line", text.len());
         }
         let skipped = redacted.chars().count().saturating_sub(TAIL);
         let tail: String = redacted.chars().skip(skipped).collect();
-        format!("the last that came: {tail:?}")
+        format!("the last of {} bytes that came: {tail:?}", text.len())
     }
+
+    /// Some devices repeat what is typed at a password prompt.
+    fn without_own_secrets(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
+        let mut shown = Zeroizing::new(text.to_vec());
+        for secret in [&self.plan.password, &self.plan.enable].into_iter().flatten() {
+            let mut at = 0;
+            while let Some(found) = find(&shown[at..], secret.expose_bytes()) {
+                let start = at + found;
+                shown.splice(start..start + secret.expose_bytes().len(), REDACTED.iter().copied());
+                at = start + REDACTED.len();
+            }
+        }
+        shown
+    }
+}
+
+/// Where `wanted` begins; a text shorter than any password is not looked for.
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    const SHORTEST: usize = 4;
+    let long_enough = wanted.len() >= SHORTEST;
+    text.windows(wanted.len().max(1)).position(|window| long_enough && window == wanted)
 }

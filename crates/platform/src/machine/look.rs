@@ -1,6 +1,6 @@
 //! What the machine does when the end of the stream looks like something it knows.
 
-use super::{MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
+use super::{Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
 use crate::platform::{Enable, Mode};
 use netraven_model::ErrorCode;
 use std::time::Instant;
@@ -99,7 +99,8 @@ impl Machine {
             let message = "the device asks for a password and the credential has none".to_owned();
             return self.fail(ErrorCode::EnableFailed, message, now);
         };
-        let mut bytes = secret.expose_bytes().to_vec();
+        let mut bytes = Vec::with_capacity(secret.expose_bytes().len() + 1);
+        bytes.extend_from_slice(secret.expose_bytes());
         bytes.push(b'\n');
         self.note_answer(now);
         self.dialogue.sent(now - self.started, "[enable secret]");
@@ -109,7 +110,7 @@ impl Machine {
     }
 
     fn look_prepare(&mut self, step: usize, now: Instant) {
-        if self.answer_pager(now) || self.find_prompt().is_none() {
+        if self.answer_pager(now) || self.find_prompt().is_none() || !self.is_answer() {
             return;
         }
         // A terminal that cannot be set up is no failure: the pager is answered instead.
@@ -152,6 +153,9 @@ impl Machine {
         if self.find_prompt().is_none() {
             return self.went_on();
         }
+        if !self.is_answer() {
+            return;
+        }
         let platform = self.plan.platform.clone();
         let wanted = &platform.parts[part];
         if self.is_rejected() {
@@ -181,6 +185,21 @@ impl Machine {
         }
     }
 
+    /// Whether the prompt at the end ends the answer to the last command. One that came before the
+    /// command's echo is left over, e.g. redrawn behind a log message, and would shift all answers by one.
+    fn is_answer(&mut self) -> bool {
+        if self.echo_end() > 0 {
+            self.echo = Echo::Yes;
+            return true;
+        }
+        match self.echo {
+            Echo::No => return true,
+            Echo::Yes => self.terminal.clear(),
+            Echo::Unknown | Echo::Doubtful => self.echo = Echo::Doubtful,
+        }
+        false
+    }
+
     /// Answers a pager at the end of the stream and removes its text.
     fn answer_pager(&mut self, now: Instant) -> bool {
         let platform = self.plan.platform.clone();
@@ -188,7 +207,7 @@ impl Machine {
         let asked = pager.expect.is_match(self.terminal.last_line());
         if asked {
             self.terminal.erase_last_line();
-            self.outgoing.push_back(pager.send.clone().into_bytes());
+            self.outgoing.push_back(pager.send.clone().into_bytes().into());
             self.heard = now;
         }
         asked

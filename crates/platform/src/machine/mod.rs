@@ -11,98 +11,24 @@
 
 mod answer;
 mod look;
+mod types;
 
-use crate::Platform;
+pub use types::{CommandRecord, Limits, Next, Output, Plan, Report};
+
 use crate::dialogue::Dialogue;
 use crate::terminal::Terminal;
-use netraven_model::{Capture, ErrorCode, Failure, Phase, Secret};
+use netraven_model::{ErrorCode, Failure, Phase};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fmt;
 use std::time::{Duration, Instant};
-
-/// What a session is to do.
-#[derive(Debug)]
-pub struct Plan {
-    /// How to talk to the device.
-    pub platform: Arc<Platform>,
-    /// The login's password: the answer to `enable` where there is no secret of its own.
-    pub password: Option<Secret>,
-    /// The enable secret.
-    pub enable: Option<Secret>,
-    /// Bounds.
-    pub limits: Limits,
-}
-
-/// Bounds of one session.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The longest silence before the first prompt.
-    pub login: Duration,
-    /// The longest silence while a command is answered.
-    pub silence: Duration,
-    /// The whole session, from the first byte of ours to the last.
-    pub session: Duration,
-    /// How long the device may take to close after the logout command.
-    pub logout: Duration,
-    /// The largest answer to one command in bytes.
-    pub max_output: usize,
-}
-
-/// What the driver has to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Send these bytes, then ask again.
-    Send(Vec<u8>),
-    /// Wait for bytes, at most until then.
-    Wait(Instant),
-    /// Take the report.
-    Finished,
-}
-
-/// One part of the backup as it came.
-#[derive(Debug)]
-pub struct Output {
-    /// Index into the platform's parts.
-    pub part: usize,
-    /// The command that brought it.
-    pub command: String,
-    /// The answer, without echo and prompt.
-    pub capture: Capture,
-}
-
-/// One command of the session, for the job log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandRecord {
-    /// The command as sent.
-    pub command: String,
-    /// Size of the answer in bytes.
-    pub bytes: usize,
-    /// From the start of the session until the prompt came back.
-    pub at: Duration,
-    /// From the command until the prompt came back.
-    pub duration: Duration,
-    /// Whether the device carried it out.
-    pub accepted: bool,
-}
-
-/// What became of a session.
-#[derive(Debug)]
-pub struct Report {
-    /// The parts in the platform's order, or why there are none.
-    pub result: Result<Vec<Output>, Failure>,
-    /// Every command of the backup.
-    pub commands: Vec<CommandRecord>,
-    /// The readable record, redacted.
-    pub dialogue: String,
-    /// What the prompt's `host` group read.
-    pub host: Option<String>,
-    /// From the start to the first prompt.
-    pub login_time: Option<Duration>,
-}
+use zeroize::Zeroizing;
 
 /// A prompt that came before the end of the answer may stand inside the text: the device gets this
 /// long to go on before the answer counts as truncated.
 const SETTLE: Duration = Duration::from_secs(3);
+/// A prompt that came without the command's echo may be left over from before: a device of which it
+/// is not known yet whether it echoes gets this long to show it.
+const ECHO_WAIT: Duration = Duration::from_secs(1);
 /// More answers to login questions than any honest device asks for.
 const MAX_DIALOGS: u32 = 8;
 /// More prompts inside one answer than any honest configuration has.
@@ -118,17 +44,29 @@ enum State {
     Done,
 }
 
+/// Whether the device repeats what is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    Unknown,
+    /// A prompt stands there and no echo before it.
+    Doubtful,
+    Yes,
+    No,
+}
+
 /// The session machine; see the module's documentation.
-#[derive(Debug)]
 pub struct Machine {
     plan: Plan,
     state: State,
     terminal: Terminal,
-    outgoing: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Zeroizing<Vec<u8>>>,
     started: Instant,
     /// When something last came or was asked for: silence is counted from here.
     heard: Instant,
     command_sent: Instant,
+    /// Bytes that came since something was asked: also those that leave no text.
+    received: usize,
+    echo: Echo,
     host: Option<Vec<u8>>,
     login_time: Option<Duration>,
     dialogs: u32,
@@ -136,6 +74,13 @@ pub struct Machine {
     commands: Vec<CommandRecord>,
     dialogue: Dialogue,
     failure: Option<Failure>,
+}
+
+/// What waits to be sent may be a secret.
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Machine({}, {:?}, {:?})", self.plan.platform.name, self.state, self.terminal)
+    }
 }
 
 impl Machine {
@@ -149,6 +94,8 @@ impl Machine {
             started: now,
             heard: now,
             command_sent: now,
+            received: 0,
+            echo: Echo::Unknown,
             host: None,
             login_time: None,
             dialogs: 0,
@@ -161,12 +108,17 @@ impl Machine {
 
     /// The device sent something.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
-        if self.state == State::Done {
+        if matches!(self.state, State::Logout | State::Done) {
+            // Everything wanted is there; what is said now is a farewell.
             return;
         }
         self.heard = now;
+        self.received += bytes.len();
+        if self.echo == Echo::Doubtful {
+            self.echo = Echo::Unknown;
+        }
         let limit = self.plan.limits.max_output;
-        if self.terminal.text().len() + bytes.len() > limit {
+        if self.received > limit {
             let message = format!("an answer of at most {limit} bytes was expected, more came");
             return self.fail(ErrorCode::OutputTooLarge, message, now);
         }
@@ -246,6 +198,7 @@ impl Machine {
             State::Login { prompt_seen: true } => self.plan.platform.login_quiet,
             State::Login { .. } => limits.login,
             State::Collect { suspect: true, .. } => SETTLE,
+            State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
             State::Collect { part, .. } => {
                 self.plan.platform.parts.get(part).and_then(|part| part.timeout).unwrap_or(limits.silence)
             }
@@ -273,6 +226,11 @@ impl Machine {
         let waited = now.saturating_duration_since(self.heard);
         match self.state {
             State::Login { prompt_seen: true } => self.logged_in(now),
+            State::Prepare { .. } | State::Collect { suspect: false, .. } if self.echo == Echo::Doubtful => {
+                self.echo = Echo::No;
+                self.heard = now;
+                self.look(now);
+            }
             State::Login { .. } if self.terminal.text().is_empty() => {
                 let message = format!("a prompt was expected, nothing came for {waited:.1?}");
                 self.fail(ErrorCode::Timeout, message, now);

@@ -1,0 +1,98 @@
+//! What goes into a session machine and what comes out.
+
+use crate::Platform;
+use netraven_model::{Capture, Failure, Secret};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// What a session is to do.
+#[derive(Debug)]
+pub struct Plan {
+    /// How to talk to the device.
+    pub platform: Arc<Platform>,
+    /// The login's password: the answer to `enable` where there is no secret of its own.
+    pub password: Option<Secret>,
+    /// The enable secret.
+    pub enable: Option<Secret>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of one session.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest silence before the first prompt.
+    pub login: Duration,
+    /// The longest silence while a command is answered.
+    pub silence: Duration,
+    /// The whole session, from the first byte of ours to the last.
+    pub session: Duration,
+    /// How long the device may take to close after the logout command.
+    pub logout: Duration,
+    /// The largest answer to one command in bytes.
+    pub max_output: usize,
+}
+
+/// What the driver has to do next.
+#[derive(PartialEq, Eq)]
+pub enum Next {
+    /// Send these bytes, then ask again. They may be a secret.
+    Send(Zeroizing<Vec<u8>>),
+    /// Wait for bytes, at most until then.
+    Wait(Instant),
+    /// Take the report.
+    Finished,
+}
+
+impl fmt::Debug for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
+            Self::Wait(until) => write!(f, "Wait({until:?})"),
+            Self::Finished => f.write_str("Finished"),
+        }
+    }
+}
+
+/// One part of the backup as it came.
+#[derive(Debug)]
+pub struct Output {
+    /// Index into the platform's parts.
+    pub part: usize,
+    /// The command that brought it.
+    pub command: String,
+    /// The answer, without echo and prompt.
+    pub capture: Capture,
+}
+
+/// One command of the session, for the job log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandRecord {
+    /// The command as sent.
+    pub command: String,
+    /// Size of the answer in bytes.
+    pub bytes: usize,
+    /// From the start of the session until the prompt came back.
+    pub at: Duration,
+    /// From the command until the prompt came back.
+    pub duration: Duration,
+    /// Whether the device carried it out.
+    pub accepted: bool,
+}
+
+/// What became of a session.
+#[derive(Debug)]
+pub struct Report {
+    /// The parts in the platform's order, or why there are none.
+    pub result: Result<Vec<Output>, Failure>,
+    /// Every command of the backup.
+    pub commands: Vec<CommandRecord>,
+    /// The readable record, redacted.
+    pub dialogue: String,
+    /// What the prompt's `host` group read.
+    pub host: Option<String>,
+    /// From the start to the first prompt.
+    pub login_time: Option<Duration>,
+}
