@@ -7,13 +7,16 @@ use regex::bytes::{Regex, RegexBuilder};
 use std::sync::LazyLock;
 
 /// A line in a log that holds one of these words is not shown at all.
-const REDACTED_WORDS: &str =
-    r"(?i)password|passwd|secret|passphrase|community|pre-shared-key|\bpsk\b|api-key|token|private key";
+const REDACTED_WORDS: &str = r"(?i)password|passwd|secret|passphrase|community|pre-shared-key|\bpsk\b|api-key|\bkey\b|token|://[^/\s]*:[^/\s]*@";
 
 /// What is a secret in any configuration language: formats of hashes and keys that mean nothing else.
 pub(crate) const GENERAL: &[&str] = &[
     // crypt(3) and Cisco type 5/8/9, Junos $8$/$9$: `$id$...`
     r#"(?<secret>\$(?:1|5|6|8|9|y|7|2[abxy]|sha1|14)\$[^\s";]+)"#,
+    // A password inside a URL (RFC 3986, section 3.2.1).
+    r#"://[^/\s:@"]*:(?<secret>[^@\s"]+)@"#,
+    // An algorithm, the number of the key's encoding, and the key.
+    r"(?i)\b(?:md5|sha\d*|sha2-\d+|hmac-[\w-]+|aes-\w+(?: \d+)?|ascii|3des|des) [05678] (?<secret>\S+)",
     // A word for a secret, the number of its encoding, and the value.
     r#"(?i)\b(?:password|passwd|secret|passphrase|psk|key|key-string|community)[ \t]+(?:0|4|5|6|7|8|8a|9|encrypted|hash|ascii-text|hexadecimal|sha512|encrypted-password)[ \t]+"?(?<secret>[^\s"]{2,})"#,
 ];
@@ -197,11 +200,8 @@ mod tests {
 
     #[test]
     fn redacted_text_loses_secrets_suspicious_lines_and_control_characters() {
-        let text = b"key 7 0102AB\nenable PASSWORD x\nplain\x1b[2Jline\r\n\xff";
-        assert_eq!(
-            finder().redact(text),
-            "key 7 [REDACTED]\n[REDACTED LINE]\nplain\u{fffd}[2Jline\n\u{fffd}"
-        );
+        let text = b"user $1$abcd$efgh\nenable PASSWORD x\nplain\x1b[2Jline\r\n\xff";
+        assert_eq!(finder().redact(text), "user [REDACTED]\n[REDACTED LINE]\nplain\u{fffd}[2Jline\n\u{fffd}");
     }
 
     proptest! {
