@@ -184,6 +184,7 @@ CREATE TABLE netraven.job_attempts (
     error_code text,
     error text,
     credential_id bigint,
+    credentials_refused bigint[] DEFAULT '{}'::bigint[] NOT NULL,
     CONSTRAINT job_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['changed'::text, 'unchanged'::text, 'failed'::text, 'skipped'::text])))
 );
 

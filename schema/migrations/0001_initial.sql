@@ -175,6 +175,8 @@ CREATE TABLE netraven.job_attempts (
     error_code text,
     error text,
     credential_id bigint REFERENCES netraven.credentials ON DELETE SET NULL,
+    -- Not shown to the device again in this job: each time may bring an account nearer to its lock.
+    credentials_refused bigint[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (job_id, attempt)
 );
 CREATE INDEX job_attempts_credential ON netraven.job_attempts (credential_id) WHERE credential_id IS NOT NULL;

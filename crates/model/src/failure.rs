@@ -93,6 +93,9 @@ codes! {
     /// The worker died or lost its lease while the job ran.
     LeaseLost = "lease_lost", transient: true,
         hint: "the job is taken up again by itself";
+    /// A kind of job that this release does not carry out.
+    Unsupported = "unsupported", transient: false,
+        hint: "use a release that does, or start a backup instead";
     /// Something on our own side, named in the message.
     Internal = "internal", transient: true,
         hint: "see NetRaven's own log";

@@ -47,7 +47,6 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
         title: definition.title,
         aliases: definition.aliases,
         sources: definition.sources,
-        port: definition.port,
         comment: definition.comment,
         logout: definition.logout,
         finder: Finder::new(secrets, volatile),

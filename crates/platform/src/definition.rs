@@ -22,9 +22,6 @@ pub(crate) struct Definition {
     pub aliases: Vec<String>,
     /// The documents the facts come from.
     pub sources: Vec<String>,
-    /// TCP port where a device names none.
-    #[serde(default = "ssh_port")]
-    pub port: u16,
     /// What starts a comment line in the configuration language.
     pub comment: String,
     /// Prompts by mode. A group named `host` must read the same at each prompt of a session.
@@ -142,8 +139,4 @@ pub(crate) struct FactRule {
     pub part: Text,
     /// The first group is the fact.
     pub pattern: Text,
-}
-
-fn ssh_port() -> u16 {
-    22
 }

@@ -14,8 +14,6 @@ pub struct Platform {
     pub aliases: Vec<String>,
     /// The documents the facts come from.
     pub sources: Vec<String>,
-    /// TCP port where a device names none.
-    pub port: u16,
     /// What starts a comment line in the configuration language.
     pub comment: String,
     /// What a backup brings, in order.

@@ -1,7 +1,10 @@
 //! Commits finished jobs in batches: one transaction for many devices instead of one each.
 
+use crate::scheduler::Running;
+use netraven_model::{ErrorCode, Failure, Phase};
 use netraven_store::Store;
-use netraven_store::jobs::{self, Finished};
+use netraven_store::jobs::{self, FinishError, Finished, FinishedResult, Recorded};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -12,8 +15,7 @@ const BATCH: usize = 128;
 const LINGER: Duration = Duration::from_millis(20);
 /// The longest pause between two tries while the database is away.
 const RETRY_LIMIT: Duration = Duration::from_secs(5);
-/// How long results are kept while the database is away; afterwards their leases are long over and
-/// other workers have done the jobs.
+/// How long results are kept while the database is away.
 const GIVE_UP: Duration = Duration::from_secs(600);
 
 /// Where finished jobs go. Bounded: when the database cannot keep up, sessions wait.
@@ -23,13 +25,19 @@ pub(crate) type Results = mpsc::Sender<Finished>;
 pub(crate) struct Committer {
     store: Store,
     worker: String,
+    running: Arc<Running>,
     results: mpsc::Receiver<Finished>,
 }
 
 impl Committer {
-    pub(crate) fn new(store: Store, worker: String, parallel: usize) -> (Self, Results) {
+    pub(crate) fn new(
+        store: Store,
+        worker: String,
+        running: Arc<Running>,
+        parallel: usize,
+    ) -> (Self, Results) {
         let (sender, results) = mpsc::channel(parallel.clamp(1, BATCH));
-        (Self { store, worker, results }, sender)
+        (Self { store, worker, running, results }, sender)
     }
 
     /// Runs until the last sender is gone and everything is committed.
@@ -48,16 +56,19 @@ impl Committer {
                     _ => break,
                 }
             }
-            self.commit(std::mem::take(&mut batch)).await;
+            let batch = std::mem::take(&mut batch);
+            self.commit(&batch).await;
+            // Until now their leases were kept: what is under way to the database is not free to be taken.
+            batch.iter().for_each(|finished| self.running.remove(finished.job, finished.token));
         }
     }
 
     /// Tries until the database takes it: what was collected is not thrown away for a restart.
-    async fn commit(&self, batch: Vec<Finished>) {
+    async fn commit(&self, batch: &[Finished]) {
         let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
         loop {
-            match jobs::finish(&self.store, &self.worker, &batch).await {
-                Ok(results) => return self.note(&batch, &results),
+            match jobs::finish(&self.store, &self.worker, batch).await {
+                Ok(results) => return self.note(batch, &results).await,
                 Err(error) if error.is_transient() && start.elapsed() < GIVE_UP => {
                     tracing::warn!(%error, jobs = batch.len(), "the results cannot be stored yet, trying again");
                     sleep_until(Instant::now() + pause).await;
@@ -71,16 +82,38 @@ impl Committer {
         }
     }
 
-    fn note(&self, batch: &[Finished], results: &[Result<jobs::Recorded, jobs::FinishError>]) {
+    async fn note(&self, batch: &[Finished], results: &[Result<Recorded, FinishError>]) {
         for (finished, result) in batch.iter().zip(results) {
             match result {
                 Ok(recorded) => {
                     tracing::debug!(job = %finished.job, outcome = ?recorded.outcome, "job recorded")
                 }
+                Err(FinishError::Unstorable { reason, .. }) => self.give_up(finished, reason).await,
                 Err(error) => {
                     tracing::warn!(job = %finished.job, %error, "the job's result was not recorded")
                 }
             }
+        }
+    }
+
+    /// A result that the database cannot hold would fail again and again: the job ends with the reason.
+    async fn give_up(&self, finished: &Finished, reason: &str) {
+        let failure = Failure::new(ErrorCode::Internal, Phase::Collect, reason);
+        let failed = Finished {
+            job: finished.job,
+            token: finished.token,
+            attempt: finished.attempt,
+            started_at: finished.started_at,
+            finished_at: finished.finished_at,
+            result: FinishedResult::Failed { failure, retry_in: None },
+            host_key: None,
+            credential_used: None,
+            credentials_refused: Vec::new(),
+            events: Vec::new(),
+            dialogue: String::new(),
+        };
+        if let Err(error) = jobs::finish(&self.store, &self.worker, &[failed]).await {
+            tracing::error!(job = %finished.job, %error, reason, "the job's failure could not be recorded");
         }
     }
 }

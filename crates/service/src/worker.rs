@@ -1,7 +1,7 @@
 //! One worker: dispatcher, committer and keeper in one process.
 
 use crate::committer::Committer;
-use crate::scheduler::{Context, Dispatcher, Keeper};
+use crate::scheduler::{Context, Dispatcher, Keeper, Running};
 use netraven_device::DeviceSettings;
 use netraven_model::Backoff;
 use netraven_platform::Platforms;
@@ -48,8 +48,8 @@ impl Default for WorkerSettings {
     }
 }
 
-/// A running worker. [`Worker::stop`] ends it in order; dropped without it, its jobs return to the
-/// queue when their lease ends.
+/// A running worker. [`Worker::stop`] ends it in order; dropped without it, it works on until the
+/// runtime ends, and its jobs return to the queue when their lease ends.
 #[derive(Debug)]
 pub struct Worker {
     stop: watch::Sender<bool>,
@@ -68,9 +68,11 @@ impl Worker {
         settings: WorkerSettings,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (committer, finished) =
-            Committer::new(store.clone(), settings.name.clone(), settings.parallel_sessions);
-        let context = Arc::new(Context::new(store, vault, platforms, settings, finished));
+        let running = Arc::new(Running::default());
+        let parallel = settings.parallel_sessions;
+        let (committer, results) =
+            Committer::new(store.clone(), settings.name.clone(), running.clone(), parallel);
+        let context = Arc::new(Context { store, vault, platforms, settings, results, running });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),

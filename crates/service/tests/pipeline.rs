@@ -97,6 +97,20 @@ async fn the_next_credential_is_tried_and_the_refused_one_never_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_credential_is_not_shown_again_in_a_later_attempt_of_the_job() {
+    let Some((house, lab)) = House::with_lab(failing(Failing::ClosesMidOutput)).await else { return };
+    house.add_credential("stale", &lab.devices()[0], Some("old password"), 1).await;
+    let worker = house.worker(|_| {});
+    assert_eq!(house.back_up().await.failed, 1);
+    worker.stop(Duration::from_secs(5)).await;
+    let job = house.only_job().await;
+    assert_eq!(job.attempts, 2);
+    let events = logs::job_events(&house.store, job.id).await.unwrap();
+    assert_eq!(events.iter().filter(|event| event.event == "credential_refused").count(), 1, "{events:?}");
+    lab.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_fails_at_once_and_is_not_retried() {
     let Some((house, lab)) = House::with_lab(failing(Failing::WrongPassword)).await else { return };
     let worker = house.worker(|_| {});

@@ -110,17 +110,18 @@ impl Dispatcher {
         let started_at = Utc::now();
         let claimed = Arc::new(job);
         let session = tokio::spawn(run_job(context.clone(), claimed.clone()));
-        context.running.add(claimed.job, session.abort_handle());
+        context.running.add(claimed.job, claimed.token, session.abort_handle());
         tokio::spawn(async move {
             let ended = session.await;
             let end = context.running.end(claimed.job);
             let finished = match (ended, end) {
                 (_, Some(End::LeaseLost)) => None,
+                // What was finished before the order came is recorded.
+                (Ok(finished), _) => Some(finished),
                 (_, Some(End::Shutdown)) => {
                     give_back(&context, &claimed).await;
                     None
                 }
-                (Ok(finished), None) => Some(finished),
                 (_, Some(End::Cancelled)) => Some(bare(&claimed, started_at, FinishedResult::Cancelled)),
                 (Err(error), None) => {
                     tracing::error!(job = %claimed.job, %error, "a session ended in disorder");
@@ -133,13 +134,15 @@ impl Dispatcher {
                     Some(bare(&claimed, started_at, FinishedResult::Failed { failure, retry_in }))
                 }
             };
-            if let Some(finished) = finished
-                && context.results.send(finished).await.is_err()
-            {
-                tracing::error!(job = %claimed.job, "the result came after the committer had ended");
+            // A result that is handed over is taken out of the running ones by the committer.
+            let handed_over = match finished {
+                Some(finished) => context.results.send(finished).await.is_ok(),
+                None => false,
+            };
+            if !handed_over {
+                context.running.remove(claimed.job, claimed.token);
             }
-            // Only now: until the result is handed over, the lease must be kept and the room is taken.
-            context.running.remove(claimed.job);
+            // Only now: a result that waits for the database takes the room of a session.
             drop(permit);
         });
     }

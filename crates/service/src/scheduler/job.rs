@@ -3,7 +3,9 @@
 use super::Context;
 use chrono::Utc;
 use netraven_device::{CollectOutcome, CollectRequest, Collected, LoginResult, Previous, collect};
-use netraven_model::{CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, Login, Phase, Secret};
+use netraven_model::{
+    CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, JobKind, Login, Phase, Secret,
+};
 use netraven_platform::Platform;
 use netraven_store::credentials::StoredCredential;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
@@ -53,6 +55,11 @@ impl<'a> Course<'a> {
     }
 
     async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
+        if self.claimed.kind != JobKind::Backup {
+            let message =
+                format!("this release carries out no job of the kind '{}'", self.claimed.kind.as_str());
+            return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
+        }
         let name = &self.claimed.target.platform;
         let Some(platform) = self.context.platforms.get(name) else {
             let message = format!("the device's platform '{name}' has no definition");

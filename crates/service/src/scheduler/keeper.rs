@@ -82,6 +82,8 @@ impl Keeper {
     }
 
     async fn keep_house(&self) -> Result<(), StoreError> {
+        // First what is ours: after an outage of the database our own leases may be over, too.
+        self.keep_leases().await?;
         let returned = jobs::requeue_expired(&self.context.store).await?;
         if returned > 0 {
             tracing::warn!(jobs = returned, "the lease of jobs ended without a result, they were taken back");

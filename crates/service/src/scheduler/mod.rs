@@ -7,13 +7,13 @@ mod running;
 
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use keeper::Keeper;
+pub(crate) use running::Running;
 
 use crate::committer::Results;
 use crate::worker::WorkerSettings;
 use netraven_platform::Platforms;
 use netraven_store::Store;
 use netraven_vault::Vault;
-use running::Running;
 use std::sync::Arc;
 
 /// What all tasks of a worker share.
@@ -24,17 +24,5 @@ pub(crate) struct Context {
     pub(crate) platforms: Arc<Platforms>,
     pub(crate) settings: WorkerSettings,
     pub(crate) results: Results,
-    pub(crate) running: Running,
-}
-
-impl Context {
-    pub(crate) fn new(
-        store: Store,
-        vault: Arc<Vault>,
-        platforms: Arc<Platforms>,
-        settings: WorkerSettings,
-        results: Results,
-    ) -> Self {
-        Self { store, vault, platforms, settings, results, running: Running::default() }
-    }
+    pub(crate) running: Arc<Running>,
 }

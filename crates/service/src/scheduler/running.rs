@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// The sessions under way in this process, by job.
+/// The sessions in this process whose result is not recorded yet, by job.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     sessions: Mutex<HashMap<JobId, Session>>,
@@ -13,6 +13,7 @@ pub(crate) struct Running {
 
 #[derive(Debug)]
 struct Session {
+    token: i64,
     abort: AbortHandle,
     end: Option<End>,
 }
@@ -29,8 +30,8 @@ pub(crate) enum End {
 }
 
 impl Running {
-    pub(crate) fn add(&self, job: JobId, abort: AbortHandle) {
-        self.lock().insert(job, Session { abort, end: None });
+    pub(crate) fn add(&self, job: JobId, token: i64, abort: AbortHandle) {
+        self.lock().insert(job, Session { token, abort, end: None });
     }
 
     /// Why a session was stopped from outside, if it was.
@@ -38,9 +39,14 @@ impl Running {
         self.lock().get(&job).and_then(|session| session.end)
     }
 
-    /// Takes a finished session out.
-    pub(crate) fn remove(&self, job: JobId) {
-        self.lock().remove(&job);
+    /// Takes a session out whose result is recorded or given up. A later session of the same job,
+    /// which has another token, stays.
+    pub(crate) fn remove(&self, job: JobId, token: i64) {
+        let mut sessions = self.lock();
+        if sessions.get(&job).is_some_and(|session| session.token == token) {
+            sessions.remove(&job);
+        }
+        drop(sessions);
         self.changed.notify_waiters();
     }
 

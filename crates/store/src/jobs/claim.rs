@@ -70,7 +70,8 @@ pub async fn claim(
         let devices: Vec<i64> = jobs.iter().map(|job| job.device.0).collect();
         let mut heads = heads(&mut tx, &devices).await?;
         let mut host_keys = host_keys(&mut tx, &devices).await?;
-        let mut credentials = candidates(&mut tx, &devices).await?;
+        let ids: Vec<i64> = jobs.iter().map(|job| job.job.0).collect();
+        let mut credentials = candidates(&mut tx, &ids, &devices).await?;
         for job in &mut jobs {
             job.previous = heads.remove(&job.device.0);
             job.host_keys = host_keys.remove(&job.device.0).unwrap_or_default();
@@ -136,21 +137,27 @@ async fn host_keys(tx: &mut PgConnection, devices: &[i64]) -> Result<HashMap<i64
     Ok(keys)
 }
 
+/// `jobs` and `devices` belong together, one by one.
 async fn candidates(
     tx: &mut PgConnection,
+    jobs: &[i64],
     devices: &[i64],
 ) -> Result<HashMap<i64, Vec<StoredCredential>>, StoreError> {
     // A rate on this very device says more than the overall one: otherwise the credential of the many would be
-    // tried first, and refused, on each device of the few.
+    // tried first, and refused, on each device of the few. What an earlier attempt of the job saw refused is left out.
     const CANDIDATES: &str = "SELECT p.device_id, c.* FROM (
             SELECT DISTINCT dt.device_id, ct.credential_id
             FROM device_tags dt JOIN credential_tags ct USING (tag_id) WHERE dt.device_id = ANY ($1)) p
         JOIN credentials c ON c.id = p.credential_id
+        JOIN UNNEST($2::bigint[], $1::bigint[]) AS w (job_id, device_id) ON w.device_id = p.device_id
         LEFT JOIN credential_device_stats s ON s.device_id = p.device_id AND s.credential_id = p.credential_id
+        WHERE NOT EXISTS (SELECT 1 FROM job_attempts a
+            WHERE a.job_id = w.job_id AND c.id = ANY (a.credentials_refused))
         ORDER BY p.device_id, c.priority, coalesce(s.success_rate, c.success_rate) DESC,
             s.last_success DESC NULLS LAST, c.id";
     let rows = sqlx::query(CANDIDATES)
         .bind(devices)
+        .bind(jobs)
         .fetch_all(tx)
         .await
         .map_err(StoreError::query("read credentials"))?;

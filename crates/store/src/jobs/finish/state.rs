@@ -114,17 +114,26 @@ pub(super) async fn add_attempts(
     // The credential may have been removed while the job ran. An attempt that was given back and made again has the
     // same number; the later one is what happened.
     const INSERT: &str = "INSERT INTO job_attempts
-            (job_id, attempt, worker, started_at, completed_at, outcome, error_code, error, credential_id)
-        SELECT w.job, w.attempt, $1, w.started, w.finished, w.outcome, w.code, w.error, c.id
+            (job_id, attempt, worker, started_at, completed_at, outcome, error_code, error, credential_id,
+             credentials_refused)
+        SELECT w.job, w.attempt, $1, w.started, w.finished, w.outcome, w.code, w.error, c.id,
+            string_to_array(w.refused, ',')::bigint[]
         FROM UNNEST($2::bigint[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
-            $8::text[], $9::bigint[]) AS w (job, attempt, started, finished, outcome, code, error, credential)
+            $8::text[], $9::bigint[], $10::text[])
+            AS w (job, attempt, started, finished, outcome, code, error, credential, refused)
         LEFT JOIN credentials c ON c.id = w.credential
         ON CONFLICT (job_id, attempt) DO UPDATE SET worker = EXCLUDED.worker, started_at = EXCLUDED.started_at,
             completed_at = EXCLUDED.completed_at, outcome = EXCLUDED.outcome, error_code = EXCLUDED.error_code,
-            error = EXCLUDED.error, credential_id = EXCLUDED.credential_id";
+            error = EXCLUDED.error, credential_id = EXCLUDED.credential_id,
+            credentials_refused = EXCLUDED.credentials_refused";
     let outcome = |job: &&mut Accepted<'_>| match job.end {
         End::Retry { .. } => Some("failed"),
         _ => job.outcome().map(|outcome| outcome.as_str()),
+    };
+    // A list of lists is no array that UNNEST takes apart by rows, so each row's list travels as text.
+    let refused = |job: &&mut Accepted<'_>| {
+        let ids = job.finished.credentials_refused.iter().map(|id| id.0.to_string());
+        ids.collect::<Vec<_>>().join(",")
     };
     let failures = Failures::of(accepted);
     sqlx::query(INSERT)
@@ -137,6 +146,7 @@ pub(super) async fn add_attempts(
         .bind(failures.codes)
         .bind(failures.messages)
         .bind(accepted.iter().map(|job| job.finished.credential_used.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(accepted.iter().map(refused).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)
