@@ -3,6 +3,8 @@
 //! Nothing here does IO and nothing here knows a database, a socket or a key. Every other crate
 //! may depend on this one; this one depends on none of them.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod device;
 pub mod diff;
 mod event;

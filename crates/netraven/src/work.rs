@@ -2,12 +2,12 @@
 
 use crate::context::{Context, typed};
 use crate::error::{CliError, Result};
+use crate::sealing::open_vault;
 use crate::settings::Settings;
 use netraven_device::{DeviceSettings, SshSettings};
 use netraven_model::Backoff;
 use netraven_service::{Worker, WorkerSettings};
 use netraven_store::{Store, settings};
-use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{interval, timeout};
@@ -26,7 +26,7 @@ pub const WORKER_KIND: &str = "worker";
 
 /// Starts a worker in this process, with what was set in the database.
 pub async fn start(context: &Context, store: &Store) -> Result<Worker> {
-    start_with(context, store, settings(context, store).await?)
+    start_with(context, store, settings(context, store).await?).await
 }
 
 /// Resolves with other settings than `current` as soon as the database holds some. Settings that cannot be used,
@@ -48,9 +48,9 @@ pub async fn changed(context: &Context, store: &Store, current: &WorkerSettings)
 }
 
 /// Starts a worker with these settings.
-pub fn start_with(context: &Context, store: &Store, settings: WorkerSettings) -> Result<Worker> {
+pub async fn start_with(context: &Context, store: &Store, settings: WorkerSettings) -> Result<Worker> {
     let platforms = Arc::new(context.platforms()?);
-    let vault = Arc::new(Vault::open_or_create(&context.settings.vault.key_file)?);
+    let vault = Arc::new(open_vault(context, store).await?);
     Ok(Worker::start(store.clone(), vault, platforms, settings))
 }
 

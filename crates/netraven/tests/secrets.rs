@@ -49,6 +49,21 @@ async fn a_stored_password_is_never_shown_and_not_in_clear_in_the_database() {
 }
 
 #[tokio::test]
+async fn a_missing_key_file_is_not_replaced_while_the_database_needs_it() {
+    let Some(place) = Place::new().await else { return };
+    let add = ["credential", "add", "ops", "--username", "backup", "--password-stdin"];
+    assert_eq!(place.run_with_input(&add, "canary\n").code, 0);
+    let key_file = place.folder().join("data/keys/master.key");
+    std::fs::remove_file(&key_file).unwrap();
+    let second = ["credential", "add", "two", "--username", "backup", "--password-stdin"];
+    let ran = place.run_with_input(&second, "canary\n");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("master.key is missing") && ran.stderr.contains("hint: "), "{ran:?}");
+    assert!(!key_file.exists());
+    assert_eq!(credentials::list(&place.store().await).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_secret_that_cannot_be_read_names_the_file_and_stores_nothing() {
     let Some(place) = Place::new().await else { return };
     let empty = place.file("empty.txt", "\n");

@@ -89,7 +89,7 @@ fn view(platform: &Platform) -> Value {
         .map(|part| json!({"name": part.name, "kind": part.kind, "commands": part.commands, "optional": part.optional}))
         .collect();
     json!({
-        "name": platform.name, "title": platform.title, "aliases": platform.aliases, "port": platform.port,
+        "name": platform.name, "title": platform.title, "aliases": platform.aliases,
         "parts": parts, "origin": platform.origin, "digest": platform.digest.to_string(),
     })
 }

@@ -34,7 +34,7 @@ pub async fn run(_: Args, context: &Context) -> Result {
 
 async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
     let mut settings = work::settings(context, &database.store).await?;
-    let mut worker = work::start_with(context, &database.store, settings.clone())?;
+    let mut worker = work::start_with(context, &database.store, settings.clone()).await?;
     let addresses = addresses(context, database);
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
@@ -59,7 +59,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             changed = work::changed(context, &database.store, &settings) => {
                 work::stop(worker, work::GRACE).await;
                 settings = changed;
-                worker = work::start_with(context, &database.store, settings.clone())?;
+                worker = work::start_with(context, &database.store, settings.clone()).await?;
                 tracing::info!(sessions = settings.parallel_sessions, "settings changed, the worker has them now");
             }
         }

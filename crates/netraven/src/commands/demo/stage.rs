@@ -51,7 +51,7 @@ impl Stage<'_> {
         self.enter_inventory().await?;
         let mut settings = work::settings(self.context, store).await?;
         settings.lease = LEASE;
-        let worker = work::start_with(self.context, store, settings)?;
+        let worker = work::start_with(self.context, store, settings).await?;
         let result = self.acts(signals).await;
         match &result {
             // Without a database nothing can be ended in order.
