@@ -175,7 +175,7 @@ fn the_demo_never_takes_a_database_or_folder_meant_for_another_environment() {
     assert!(effective.warnings[0].contains("DATABASE_URL is ignored"), "{:?}", effective.warnings);
     sources.overrides.values = vec![("data_dir".into(), "here".into(), "--data-dir")];
     let effective = Effective::load(&sources).unwrap();
-    assert_eq!(value(&effective, "data_dir").0, "/work/here");
+    assert_eq!(value(&effective, "data_dir").0, "/srv/here");
 }
 
 #[test]
@@ -183,9 +183,9 @@ fn relative_paths_are_completed_and_the_key_file_follows_the_data_directory() {
     let variables = [("NETRAVEN_DATA_DIR", "data"), ("NETRAVEN__PLATFORMS__DIR", "../mine")];
     let effective = Effective::load(&sources_for_tests(&variables)).unwrap();
     let settings = effective.typed().unwrap();
-    assert_eq!(settings.data_dir, Path::new("/work/data"));
-    assert_eq!(settings.vault.key_file, Path::new("/work/data/keys/master.key"));
-    assert_eq!(settings.platforms.dir.as_deref(), Some(Path::new("/work/../mine")));
+    assert_eq!(settings.data_dir, Path::new("/srv/data"));
+    assert_eq!(settings.vault.key_file, Path::new("/srv/data/keys/master.key"));
+    assert_eq!(settings.platforms.dir.as_deref(), Some(Path::new("/srv/../mine")));
 }
 
 #[test]
