@@ -26,7 +26,7 @@ fn sources_for_tests(variables: &[(&str, &str)]) -> Sources {
         overrides: Overrides::default(),
         variables: variables::of_process(pairs).unwrap(),
         usual_folders: Vec::new(),
-        working_directory: "/work".into(),
+        working_directory: "/srv".into(),
         data_home: Some("/home/x".into()),
     }
 }
