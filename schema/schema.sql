@@ -2,6 +2,128 @@
 
 CREATE SCHEMA netraven;
 
+CREATE FUNCTION netraven.as_inet(address text) RETURNS inet
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN address::inet;
+EXCEPTION WHEN invalid_text_representation THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION netraven.audit_log_is_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log only grows: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE FUNCTION netraven.drop_log_partitions(log text, before timestamp with time zone) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+DECLARE
+    part text;
+BEGIN
+    IF log NOT IN ('job_logs', 'connection_logs') THEN
+        RAISE EXCEPTION '% is no log table', quote_ident(log) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = format('netraven.%I', log)::regclass AND c.relname ~ '_y\d{4}m\d{2}$' ORDER BY c.relname
+    LOOP
+        CONTINUE WHEN to_date(right(part, 7), 'YYYY"m"MM') + interval '1 month' > before;
+        EXECUTE format('DROP TABLE netraven.%I', part);
+        RETURN NEXT part;
+    END LOOP;
+    EXECUTE format('DELETE FROM netraven.%I WHERE timestamp < $1', log || '_default') USING before;
+END $_$;
+
+CREATE FUNCTION netraven.ensure_log_partitions(at timestamp with time zone, months_ahead integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+    parent text;
+    first date;
+    next date;
+    part text;
+    made integer := 0;
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['job_logs', 'connection_logs'] LOOP
+        FOR ahead IN 0 .. least(months_ahead, 24) LOOP
+            first := date_trunc('month', at) + make_interval(months => ahead);
+            next := first + interval '1 month';
+            part := parent || to_char(first, '"_y"YYYY"m"MM');
+            -- The catalogue itself: functions for names may answer from a cache that is older than the lock.
+            CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'netraven'::regnamespace);
+            -- "logparts" in ASCII; nothing else locks it.
+            PERFORM pg_advisory_xact_lock(x'6c6f677061727473'::bigint);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'netraven'::regnamespace);
+            EXECUTE format('LOCK TABLE netraven.%I IN ACCESS EXCLUSIVE MODE', parent || '_default');
+            EXECUTE format('CREATE TABLE netraven.%I (LIKE netraven.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part, parent);
+            EXECUTE format('WITH moved AS (DELETE FROM netraven.%I WHERE timestamp >= %L AND timestamp < %L RETURNING *)
+                INSERT INTO netraven.%I SELECT * FROM moved', parent || '_default', first, next, part);
+            EXECUTE format('ALTER TABLE netraven.%I ATTACH PARTITION netraven.%I FOR VALUES FROM (%L) TO (%L)',
+                parent, part, first, next);
+            made := made + 1;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END $$;
+
+CREATE TABLE netraven.api_tokens (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    name text NOT NULL,
+    token_hash bytea NOT NULL,
+    prefix text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    last_used timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_tokens_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT api_tokens_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE netraven.api_tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME netraven.api_tokens_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE netraven.audit_log (
+    id bigint NOT NULL,
+    "timestamp" timestamp with time zone DEFAULT now() NOT NULL,
+    actor text NOT NULL,
+    actor_kind text NOT NULL,
+    user_id bigint,
+    action text NOT NULL,
+    target_kind text,
+    target text,
+    success boolean DEFAULT true NOT NULL,
+    source_address text,
+    details jsonb,
+    CONSTRAINT audit_log_action_check CHECK ((action <> ''::text)),
+    CONSTRAINT audit_log_actor_check CHECK ((actor <> ''::text)),
+    CONSTRAINT audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['user'::text, 'token'::text, 'shell'::text, 'service'::text])))
+);
+
+ALTER TABLE netraven.audit_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME netraven.audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE netraven.configuration_blobs (
     device_id bigint NOT NULL,
     digest bytea NOT NULL,
@@ -82,6 +204,9 @@ CREATE TABLE netraven.credentials (
     failures bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    has_password boolean GENERATED ALWAYS AS ((password IS NOT NULL)) STORED NOT NULL,
+    has_enable_secret boolean GENERATED ALWAYS AS ((enable_secret IS NOT NULL)) STORED NOT NULL,
+    has_private_key boolean GENERATED ALWAYS AS ((private_key IS NOT NULL)) STORED NOT NULL,
     CONSTRAINT credentials_name_check CHECK ((name <> ''::text)),
     CONSTRAINT credentials_success_rate_check CHECK (((success_rate >= (0)::double precision) AND (success_rate <= (1)::double precision)))
 );
@@ -125,7 +250,8 @@ ALTER TABLE netraven.device_configurations ALTER COLUMN id ADD GENERATED ALWAYS 
 
 CREATE TABLE netraven.device_tags (
     device_id bigint NOT NULL,
-    tag_id bigint NOT NULL
+    tag_id bigint NOT NULL,
+    rule_id bigint
 );
 
 CREATE TABLE netraven.devices (
@@ -172,6 +298,13 @@ CREATE TABLE netraven.host_keys (
     fingerprint text NOT NULL,
     key text NOT NULL,
     first_seen timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE netraven.installation (
+    only_one boolean DEFAULT true NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_only_one_check CHECK (only_one)
 );
 
 CREATE TABLE netraven.job_attempts (
@@ -323,6 +456,30 @@ ALTER TABLE netraven.system_settings ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE netraven.tag_rules (
+    id bigint NOT NULL,
+    tag_id bigint NOT NULL,
+    hostname_pattern text,
+    device_type text,
+    site text,
+    network cidr,
+    description text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tag_rules_check CHECK ((num_nonnulls(hostname_pattern, device_type, site, network) > 0)),
+    CONSTRAINT tag_rules_device_type_check CHECK ((device_type <> ''::text)),
+    CONSTRAINT tag_rules_hostname_pattern_check CHECK ((hostname_pattern <> ''::text)),
+    CONSTRAINT tag_rules_site_check CHECK ((site <> ''::text))
+);
+
+ALTER TABLE netraven.tag_rules ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME netraven.tag_rules_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE netraven.tags (
     id bigint NOT NULL,
     name text NOT NULL,
@@ -334,6 +491,34 @@ CREATE TABLE netraven.tags (
 
 ALTER TABLE netraven.tags ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME netraven.tags_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE netraven.users (
+    id bigint NOT NULL,
+    username text NOT NULL,
+    full_name text,
+    email text,
+    role text NOT NULL,
+    password_hash text,
+    must_change_password boolean DEFAULT false NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    failed_logins integer DEFAULT 0 NOT NULL,
+    locked_until timestamp with time zone,
+    last_login timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_failed_logins_check CHECK ((failed_logins >= 0)),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'operator'::text, 'viewer'::text]))),
+    CONSTRAINT users_username_check CHECK (((username <> ''::text) AND (username = lower(username))))
+);
+
+ALTER TABLE netraven.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME netraven.users_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -355,6 +540,18 @@ CREATE TABLE netraven.workers (
 ALTER TABLE ONLY netraven.connection_logs ATTACH PARTITION netraven.connection_logs_default DEFAULT;
 
 ALTER TABLE ONLY netraven.job_logs ATTACH PARTITION netraven.job_logs_default DEFAULT;
+
+ALTER TABLE ONLY netraven.api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY netraven.api_tokens
+    ADD CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY netraven.api_tokens
+    ADD CONSTRAINT api_tokens_user_id_name_key UNIQUE (user_id, name);
+
+ALTER TABLE ONLY netraven.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY netraven.configuration_blobs
     ADD CONSTRAINT configuration_blobs_pkey PRIMARY KEY (device_id, digest);
@@ -401,6 +598,9 @@ ALTER TABLE ONLY netraven.devices
 ALTER TABLE ONLY netraven.host_keys
     ADD CONSTRAINT host_keys_pkey PRIMARY KEY (device_id, algorithm, fingerprint);
 
+ALTER TABLE ONLY netraven.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_one);
+
 ALTER TABLE ONLY netraven.job_attempts
     ADD CONSTRAINT job_attempts_pkey PRIMARY KEY (job_id, attempt);
 
@@ -431,14 +631,29 @@ ALTER TABLE ONLY netraven.system_settings
 ALTER TABLE ONLY netraven.system_settings
     ADD CONSTRAINT system_settings_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY netraven.tag_rules
+    ADD CONSTRAINT tag_rules_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY netraven.tags
     ADD CONSTRAINT tags_name_key UNIQUE (name);
 
 ALTER TABLE ONLY netraven.tags
     ADD CONSTRAINT tags_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY netraven.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY netraven.users
+    ADD CONSTRAINT users_username_key UNIQUE (username);
+
 ALTER TABLE ONLY netraven.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
+
+CREATE INDEX audit_log_actor ON netraven.audit_log USING btree (actor, id);
+
+CREATE INDEX audit_log_target ON netraven.audit_log USING btree (target_kind, target, id);
+
+CREATE INDEX audit_log_time ON netraven.audit_log USING btree ("timestamp", id);
 
 CREATE INDEX configuration_parts_blob ON netraven.configuration_parts USING btree (device_id, digest);
 
@@ -458,11 +673,15 @@ CREATE INDEX device_configurations_device_time ON netraven.device_configurations
 
 CREATE INDEX device_configurations_time ON netraven.device_configurations USING btree (retrieved_at);
 
+CREATE INDEX device_tags_rule ON netraven.device_tags USING btree (rule_id) WHERE (rule_id IS NOT NULL);
+
 CREATE INDEX device_tags_tag ON netraven.device_tags USING btree (tag_id, device_id);
 
 CREATE INDEX devices_device_type ON netraven.devices USING btree (device_type);
 
 CREATE INDEX devices_ip_address ON netraven.devices USING btree (ip_address);
+
+CREATE INDEX devices_text ON netraven.devices USING gin (hostname public.gin_trgm_ops, ip_address public.gin_trgm_ops, description public.gin_trgm_ops);
 
 CREATE INDEX job_attempts_credential ON netraven.job_attempts USING btree (credential_id) WHERE (credential_id IS NOT NULL);
 
@@ -473,6 +692,8 @@ CREATE INDEX job_logs_default_device_id_timestamp_idx ON netraven.job_logs_defau
 CREATE INDEX job_logs_job ON ONLY netraven.job_logs USING btree (job_id, "timestamp");
 
 CREATE INDEX job_logs_default_job_id_timestamp_idx ON netraven.job_logs_default USING btree (job_id, "timestamp");
+
+CREATE INDEX jobs_completed ON netraven.jobs USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX jobs_device ON netraven.jobs USING btree (device_id, id);
 
@@ -486,11 +707,15 @@ CREATE UNIQUE INDEX jobs_one_session_per_device ON netraven.jobs USING btree (de
 
 CREATE INDEX jobs_run ON netraven.jobs USING btree (run_id);
 
+CREATE INDEX jobs_status_time ON netraven.jobs USING btree (status, scheduled_for);
+
 CREATE INDEX run_jobs_job ON netraven.run_jobs USING btree (job_id);
 
 CREATE INDEX runs_schedule ON netraven.runs USING btree (schedule_id) WHERE (schedule_id IS NOT NULL);
 
 CREATE INDEX schedules_due ON netraven.schedules USING btree (next_run) WHERE enabled;
+
+CREATE UNIQUE INDEX tag_rules_same ON netraven.tag_rules USING btree (tag_id, COALESCE(hostname_pattern, ''::text), COALESCE(device_type, ''::text), COALESCE(site, ''::text), COALESCE(text((network)::inet), ''::text));
 
 CREATE INDEX workers_kind ON netraven.workers USING btree (kind, last_seen);
 
@@ -505,6 +730,11 @@ ALTER INDEX netraven.job_logs_device ATTACH PARTITION netraven.job_logs_default_
 ALTER INDEX netraven.job_logs_job ATTACH PARTITION netraven.job_logs_default_job_id_timestamp_idx;
 
 ALTER INDEX netraven.job_logs_pkey ATTACH PARTITION netraven.job_logs_default_pkey;
+
+CREATE TRIGGER audit_log_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON netraven.audit_log FOR EACH STATEMENT EXECUTE FUNCTION netraven.audit_log_is_append_only();
+
+ALTER TABLE ONLY netraven.api_tokens
+    ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES netraven.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY netraven.configuration_blobs
     ADD CONSTRAINT configuration_blobs_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;
@@ -534,6 +764,9 @@ ALTER TABLE ONLY netraven.device_tags
     ADD CONSTRAINT device_tags_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY netraven.device_tags
+    ADD CONSTRAINT device_tags_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES netraven.tag_rules(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY netraven.device_tags
     ADD CONSTRAINT device_tags_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES netraven.tags(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY netraven.host_keys
@@ -559,3 +792,6 @@ ALTER TABLE ONLY netraven.run_jobs
 
 ALTER TABLE ONLY netraven.runs
     ADD CONSTRAINT runs_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES netraven.schedules(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY netraven.tag_rules
+    ADD CONSTRAINT tag_rules_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES netraven.tags(id) ON DELETE CASCADE;

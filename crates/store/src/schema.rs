@@ -4,8 +4,10 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Connection, PgConnection, SqlSafeStr};
 
 /// Number, title and text of each migration, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../../schema/migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../../schema/migrations/0001_initial.sql")),
+    (2, "customers", include_str!("../../../schema/migrations/0002_customers.sql")),
+];
 
 /// Any constant will do that no other program uses on the same database: "netraven" in ASCII.
 const INITIALIZE_LOCK: i64 = 0x6e65_7472_6176_656e;
@@ -70,6 +72,10 @@ async fn initialize(connection: &mut PgConnection) -> Result<Initialized, StoreE
     sqlx::query(LIMITS).execute(&mut *connection).await.map_err(&failed)?;
     sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(INITIALIZE_LOCK)
+        .execute(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
         .execute(&mut *connection)
         .await
         .map_err(&failed)?;
