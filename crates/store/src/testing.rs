@@ -13,6 +13,7 @@
 //! for the disk. The first test process starts it; some seconds after the last one has gone, it stops.
 
 mod cluster;
+mod other_server;
 mod place;
 mod template;
 
@@ -20,6 +21,7 @@ use crate::private::PrivateError;
 use crate::{ConnectSettings, Store};
 use cluster::Shared;
 use netraven_model::Secret;
+pub use other_server::{OtherServer, ServerOptions};
 pub use place::scratch_dir;
 use std::fmt;
 use std::io::Write;

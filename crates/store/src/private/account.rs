@@ -14,7 +14,7 @@ const CANDIDATES: [&str; 3] = ["postgres", "netraven", "nobody"];
 
 /// The user who runs PostgreSQL's programs.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
+pub(crate) struct Account {
     name: String,
     uid: u32,
     gid: u32,
@@ -30,7 +30,7 @@ impl Account {
 
     /// Decides who runs the server. A cluster that exists is run by its owner, so that a
     /// changed order of candidates never locks anybody out of their data.
-    pub(super) fn choose(configured: Option<&str>, cluster: &Path) -> Result<Self, PrivateError> {
+    pub(crate) fn choose(configured: Option<&str>, cluster: &Path) -> Result<Self, PrivateError> {
         if !Self::is_root() {
             let (uid, gid) = (Uid::effective().as_raw(), Gid::effective().as_raw());
             return Ok(Self { name: user_name(uid), uid, gid, switch: false });
@@ -58,7 +58,7 @@ impl Account {
     /// A command that runs `program` as this user, with a bare environment (nothing of ours, such
     /// as keys or `PG*` variables, reaches it) and outside the terminal's process group, so that
     /// Ctrl-C reaches only NetRaven, which then stops the server in order.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").process_group(0);
         if self.switch {
@@ -68,7 +68,7 @@ impl Account {
     }
 
     /// Gives a file or directory that we just made to this user.
-    pub(super) fn take_over(&self, path: &Path) -> Result<(), PrivateError> {
+    pub(crate) fn take_over(&self, path: &Path) -> Result<(), PrivateError> {
         if self.switch {
             lchown(path, Some(self.uid), Some(self.gid))
                 .map_err(PrivateError::io("change the owner of", path))?;

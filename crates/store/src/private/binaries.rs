@@ -21,17 +21,17 @@ const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// A directory with the server programs of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Binaries {
+pub(crate) struct Binaries {
     directory: PathBuf,
     major: u32,
 }
 
 impl Binaries {
-    pub(super) fn major(&self) -> u32 {
+    pub(crate) fn major(&self) -> u32 {
         self.major
     }
 
-    pub(super) fn program(&self, name: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
@@ -54,7 +54,7 @@ impl Binaries {
 }
 
 /// All server programs that can be had, the preferred ones first.
-pub(super) struct Available {
+pub(crate) struct Available {
     found: Vec<Binaries>,
     searched: Vec<PathBuf>,
 }
@@ -63,7 +63,7 @@ impl Available {
     /// Looks at the configured directory, then at PATH, then where packages install, newest
     /// version first. A configured directory that does not work is an error: what was asked for is
     /// not silently replaced.
-    pub(super) async fn search(configured: Option<&Path>) -> Result<Self, PrivateError> {
+    pub(crate) async fn search(configured: Option<&Path>) -> Result<Self, PrivateError> {
         let mut found = Vec::new();
         let mut searched = Vec::new();
         if let Some(directory) = configured {
@@ -87,7 +87,7 @@ impl Available {
     }
 
     /// The programs for a new cluster.
-    pub(super) fn newest(&self, configured: bool) -> Result<&Binaries, PrivateError> {
+    pub(crate) fn newest(&self, configured: bool) -> Result<&Binaries, PrivateError> {
         let usable = self.found.iter().filter(|binaries| binaries.major >= OLDEST_MAJOR);
         let choice =
             if configured { self.found.first() } else { usable.max_by_key(|binaries| binaries.major) };
@@ -98,7 +98,7 @@ impl Available {
     }
 
     /// The programs of exactly this major version.
-    pub(super) fn of_major(&self, major: u32) -> Option<&Binaries> {
+    pub(crate) fn of_major(&self, major: u32) -> Option<&Binaries> {
         self.found.iter().find(|binaries| binaries.major == major)
     }
 

@@ -155,7 +155,13 @@ impl Drop for Watch {
 }
 
 /// A URL that every PostgreSQL client understands: the host parameter overrides the authority.
-fn connection_url(user: &str, password: &Secret, database: &str, socket_dir: &Path, port: u16) -> Secret {
+pub(crate) fn connection_url(
+    user: &str,
+    password: &Secret,
+    database: &str,
+    socket_dir: &Path,
+    port: u16,
+) -> Secret {
     let host = percent_encode(&socket_dir.display().to_string());
     let password = reveal(password);
     Secret::from(format!("postgresql://{user}:{password}@localhost:{port}/{database}?host={host}"))

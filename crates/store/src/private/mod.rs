@@ -29,7 +29,10 @@ mod transfer;
 mod upgrade;
 mod verify;
 
+pub(crate) use account::Account;
+pub(crate) use binaries::Available;
 pub use cluster::PrivateCluster;
+pub(crate) use cluster::connection_url;
 pub use error::PrivateError;
 pub use settings::PrivateSettings;
 pub use upgrade::{Upgraded, upgrade_cluster};
