@@ -31,6 +31,10 @@ id! {
     CredentialId,
     /// A row of `tags`.
     TagId,
+    /// A row of `tag_rules`.
+    TagRuleId,
+    /// A row of `users`.
+    UserId,
     /// A row of `device_configurations`: one interval in a device's history.
     VersionId,
 }

@@ -19,7 +19,7 @@ pub use device::{DeviceName, DeviceNameError, HostKey, Target};
 pub use event::{Event, EventLevel, JobEvent};
 pub use failure::{ErrorCode, Failure, Phase};
 pub use hash::Hash256;
-pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, VersionId};
+pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, TagRuleId, UserId, VersionId};
 pub use job::{Backoff, JobKind, JobStatus, Outcome};
 pub use part::{Facts, PartKind, Span};
 pub use secret::{Capture, Login, Secret};

@@ -8,6 +8,7 @@
 
 mod envelope;
 mod keyring;
+pub mod password;
 
 use aws_lc_rs::hmac;
 use netraven_model::Secret;
