@@ -4,7 +4,9 @@ if ! "$1/pg_ctl" --wait --timeout=120 -D "$2/data" -l "$2/log" start >"$2/pg_ctl
     cat "$2/pg_ctl" "$2/log"
     exit 1
 fi
-echo ready
+# Nobody may be listening any more.
+trap '' PIPE
+echo ready 2>/dev/null
 read -r _
 "$1/pg_ctl" --wait --mode=fast -D "$2/data" stop >"$2/pg_ctl"
 # The directory itself may be in one that only the test's own user can change.
