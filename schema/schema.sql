@@ -21,7 +21,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION netraven.drop_log_partitions(log text, before timestamp with time zone) RETURNS SETOF text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     AS $_$
@@ -31,6 +31,11 @@ BEGIN
     IF log NOT IN ('job_logs', 'connection_logs') THEN
         RAISE EXCEPTION '% is no log table', quote_ident(log) USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF before > now() THEN
+        RAISE EXCEPTION 'logs are kept until now at least, not dropped until %', before USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- As in ensure_log_partitions: of two that are called at once the second finds nothing left to drop.
+    PERFORM pg_advisory_xact_lock(x'6c6f677061727473'::bigint);
     FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = format('netraven.%I', log)::regclass AND c.relname ~ '_y\d{4}m\d{2}$' ORDER BY c.relname
     LOOP
@@ -42,7 +47,7 @@ BEGIN
 END $_$;
 
 CREATE FUNCTION netraven.ensure_log_partitions(at timestamp with time zone, months_ahead integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     AS $$
@@ -683,8 +688,6 @@ CREATE INDEX devices_ip_address ON netraven.devices USING btree (ip_address);
 
 CREATE INDEX devices_text ON netraven.devices USING gin (hostname public.gin_trgm_ops, ip_address public.gin_trgm_ops, description public.gin_trgm_ops);
 
-CREATE INDEX job_attempts_credential ON netraven.job_attempts USING btree (credential_id) WHERE (credential_id IS NOT NULL);
-
 CREATE INDEX job_logs_device ON ONLY netraven.job_logs USING btree (device_id, "timestamp" DESC);
 
 CREATE INDEX job_logs_default_device_id_timestamp_idx ON netraven.job_logs_default USING btree (device_id, "timestamp" DESC);
@@ -771,9 +774,6 @@ ALTER TABLE ONLY netraven.device_tags
 
 ALTER TABLE ONLY netraven.host_keys
     ADD CONSTRAINT host_keys_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY netraven.job_attempts
-    ADD CONSTRAINT job_attempts_credential_id_fkey FOREIGN KEY (credential_id) REFERENCES netraven.credentials(id) ON DELETE SET NULL;
 
 ALTER TABLE ONLY netraven.job_attempts
     ADD CONSTRAINT job_attempts_job_id_fkey FOREIGN KEY (job_id) REFERENCES netraven.jobs(id) ON DELETE CASCADE;

@@ -57,6 +57,7 @@ CREATE TABLE netraven.audit_log (
 );
 CREATE INDEX audit_log_time ON netraven.audit_log (timestamp, id);
 CREATE INDEX audit_log_actor ON netraven.audit_log (actor, id);
+CREATE INDEX audit_log_action ON netraven.audit_log (action, id);
 CREATE INDEX audit_log_target ON netraven.audit_log (target_kind, target, id);
 
 CREATE FUNCTION netraven.audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql
@@ -102,13 +103,18 @@ ALTER TABLE netraven.credentials
     ADD COLUMN has_enable_secret boolean NOT NULL GENERATED ALWAYS AS (enable_secret IS NOT NULL) STORED,
     ADD COLUMN has_private_key boolean NOT NULL GENERATED ALWAYS AS (private_key IS NOT NULL) STORED;
 
+-- An attempt names the credential it used, also one that was removed since: ids are never given again. Without the
+-- reference the gateway, who writes attempts, needs to know nothing of credentials.
+ALTER TABLE netraven.job_attempts DROP CONSTRAINT job_attempts_credential_id_fkey;
+DROP INDEX netraven.job_attempts_credential;
+
 CREATE INDEX jobs_status_time ON netraven.jobs (status, scheduled_for);
 CREATE INDEX jobs_completed ON netraven.jobs (completed_at) WHERE completed_at IS NOT NULL;
 
 -- Makes the log tables' partitions of one month (UTC) and those behind it. What stands in the default partition for
 -- want of another moves. Runs as the owner, because only an owner can attach a partition.
 CREATE FUNCTION netraven.ensure_log_partitions(at timestamptz, months_ahead integer) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     parent text;
     first date;
@@ -139,15 +145,21 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION netraven.ensure_log_partitions FROM PUBLIC;
 
--- Drops one log table's partitions whose last moment is before the given one, and answers their names.
+-- Drops one log table's partitions whose last moment is before the given one, and answers their names. Strict, because
+-- no partition is younger than an unknown time; and what is still being written is never dropped.
 CREATE FUNCTION netraven.drop_log_partitions(log text, before timestamptz) RETURNS SETOF text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     part text;
 BEGIN
     IF log NOT IN ('job_logs', 'connection_logs') THEN
         RAISE EXCEPTION '% is no log table', quote_ident(log) USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF before > now() THEN
+        RAISE EXCEPTION 'logs are kept until now at least, not dropped until %', before USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- As in ensure_log_partitions: of two that are called at once the second finds nothing left to drop.
+    PERFORM pg_advisory_xact_lock(x'6c6f677061727473'::bigint);
     FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = format('netraven.%I', log)::regclass AND c.relname ~ '_y\d{4}m\d{2}$' ORDER BY c.relname
     LOOP
