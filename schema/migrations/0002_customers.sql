@@ -109,6 +109,7 @@ ALTER TABLE netraven.job_attempts DROP CONSTRAINT job_attempts_credential_id_fke
 DROP INDEX netraven.job_attempts_credential;
 
 CREATE INDEX jobs_status_time ON netraven.jobs (status, scheduled_for);
+CREATE INDEX jobs_outcome ON netraven.jobs (outcome, id) WHERE outcome IS NOT NULL;
 CREATE INDEX jobs_completed ON netraven.jobs (completed_at) WHERE completed_at IS NOT NULL;
 
 -- Makes the log tables' partitions of one month (UTC) and those behind it. What stands in the default partition for
@@ -171,11 +172,17 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION netraven.drop_log_partitions FROM PUBLIC;
 
--- Parts of names are searched for, so the indexes are of trigrams. Where the extension stands is the server's matter.
+-- In the order in which devices are listed.
+CREATE INDEX devices_site ON netraven.devices (site, hostname) WHERE site IS NOT NULL;
+CREATE INDEX devices_status ON netraven.devices (status, hostname);
+
+-- Parts of names are searched for, so the indexes are of trigrams. An import goes into them at once: with a long list of
+-- pending entries they are slower than no index. Where the extension stands is the server's matter.
 DO $$
 DECLARE
     home name := (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm');
 BEGIN
     EXECUTE format('CREATE INDEX devices_text ON netraven.devices USING gin
-        (hostname %1$I.gin_trgm_ops, ip_address %1$I.gin_trgm_ops, description %1$I.gin_trgm_ops)', home);
+        (hostname %1$I.gin_trgm_ops, ip_address %1$I.gin_trgm_ops, description %1$I.gin_trgm_ops)
+        WITH (fastupdate = off)', home);
 END $$;

@@ -1,4 +1,5 @@
 use crate::{Store, StoreError};
+use netraven_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use std::fmt;
@@ -10,7 +11,8 @@ pub struct ConnectSettings {
     /// `postgres://`, `postgresql://`, `postgresql+asyncpg://` or `postgresql+psycopg2://`. A Unix socket is named by
     /// `?host=/folder` or by `host=%2Ffolder` in the host's place.
     pub url: String,
-    /// Connections in the pool at most; a [`crate::jobs::JobListener`] keeps one for itself.
+    /// Connections that may write at most, of which a [`crate::jobs::JobListener`] keeps one for itself; half as many,
+    /// at least two, are there for reads besides.
     pub max_connections: u32,
     /// Longest wait for a new connection, and for a free one of the pool.
     pub connect_timeout: Duration,
@@ -20,6 +22,10 @@ pub struct ConnectSettings {
     pub lock_timeout: Duration,
     /// Name shown in `pg_stat_activity`.
     pub application_name: String,
+    /// User and password in the place of the URL's.
+    pub login: Option<(String, Secret)>,
+    /// Database in the place of the URL's.
+    pub database: Option<String>,
 }
 
 impl ConnectSettings {
@@ -32,6 +38,8 @@ impl ConnectSettings {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             application_name: "netraven".to_owned(),
+            login: None,
+            database: None,
         }
     }
 }
@@ -56,41 +64,80 @@ impl Store {
     /// A URL that cannot be used, a server that does not answer, a user it does not let in, a database it does not
     /// have: each its own variant.
     pub async fn connect(settings: &ConnectSettings) -> Result<Self, StoreError> {
-        let options = parse_url(&settings.url)?.application_name(&settings.application_name);
         // The pool retries refused connections until its deadline and then forgets why; one connection by hand
         // tells at once.
-        let first =
-            tokio::time::timeout(settings.connect_timeout, PgConnection::connect_with(&options)).await;
-        match first {
-            Ok(Ok(connection)) => drop(connection.close().await),
-            Ok(Err(error)) => return Err(connect_error(&options, error)),
-            Err(_) => {
-                let reason = format!("no answer within {} s", settings.connect_timeout.as_secs_f32());
-                return Err(StoreError::Unreachable { server: server(&options), reason });
-            }
-        }
-        Ok(Self::new(pool_options(settings).connect_lazy_with(options)))
+        drop(connect_alone(settings).await?.close().await);
+        let options = options(settings)?;
+        let writer = pool_options(settings, Pool::Writer).connect_lazy_with(options.clone());
+        Ok(Self::new(writer, pool_options(settings, Pool::Reader).connect_lazy_with(options)))
     }
 }
 
-/// Settings of each new connection. `set_config` rather than start-up options, which connection poolers refuse.
-fn pool_options(settings: &ConnectSettings) -> PgPoolOptions {
+/// One connection outside any pool, without the pool's time limits.
+pub(crate) async fn connect_alone(settings: &ConnectSettings) -> Result<PgConnection, StoreError> {
+    let options = options(settings)?;
+    match tokio::time::timeout(settings.connect_timeout, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(connect_error(&options, error)),
+        Err(_) => {
+            let reason = format!("no answer within {} s", settings.connect_timeout.as_secs_f32());
+            Err(StoreError::Unreachable { server: server(&options), reason })
+        }
+    }
+}
+
+/// The server, as `host:port` or by its socket, and the database that the settings name.
+pub(crate) fn place(settings: &ConnectSettings) -> Result<(String, String), StoreError> {
+    let options = options(settings)?;
+    let database = options.get_database().unwrap_or(options.get_username()).to_owned();
+    Ok((server(&options), database))
+}
+
+/// What the settings say, in the driver's form.
+pub(crate) fn options(settings: &ConnectSettings) -> Result<PgConnectOptions, StoreError> {
+    let mut options = parse_url(&settings.url)?.application_name(&settings.application_name);
+    if let Some((user, password)) = &settings.login {
+        options = options.username(user).password(password.expose_text().unwrap_or_default());
+    }
+    if let Some(database) = &settings.database {
+        options = options.database(database);
+    }
+    Ok(options)
+}
+
+/// What a pool's connections are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pool {
+    /// Everything.
+    Writer,
+    /// Statements that only read. Half as many connections, and never fewer than two.
+    Reader,
+}
+
+/// Settings of each new connection. `set_config` rather than start-up options, which connection poolers refuse. A writer's
+/// transactions are as the server has them: a database that was made read-only stays that.
+fn pool_options(settings: &ConnectSettings, pool: Pool) -> PgPoolOptions {
     const PREPARE: &str = "SELECT set_config('search_path', 'netraven', false), \
          set_config('statement_timeout', $1, false), \
          set_config('lock_timeout', $2, false), \
          set_config('idle_in_transaction_session_timeout', $1, false), \
+         CASE WHEN $3 THEN set_config('default_transaction_read_only', 'on', false) END, \
          (SELECT set_config(name, 'lz4', false) FROM pg_settings \
            WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
     let millis = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128).to_string();
     let statement = millis(settings.statement_timeout);
     let lock = millis(settings.lock_timeout);
     PgPoolOptions::new()
-        .max_connections(settings.max_connections.max(1))
+        .max_connections(match pool {
+            Pool::Writer => settings.max_connections.max(1),
+            Pool::Reader => (settings.max_connections / 2).max(2),
+        })
         .acquire_timeout(settings.connect_timeout)
         .after_connect(move |connection, _| {
             let (statement, lock) = (statement.clone(), lock.clone());
             Box::pin(async move {
-                sqlx::query(PREPARE).bind(statement).bind(lock).execute(connection).await.map(drop)
+                let prepare = sqlx::query(PREPARE).bind(statement).bind(lock).bind(pool == Pool::Reader);
+                prepare.execute(connection).await.map(drop)
             })
         })
 }

@@ -6,6 +6,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod access;
+pub mod audit;
+pub mod backup;
 mod connect;
 pub mod credentials;
 pub mod devices;
@@ -18,10 +21,14 @@ mod rows;
 pub mod schedules;
 mod schema;
 pub mod settings;
+pub mod setup;
 mod store;
+pub mod tag_rules;
 pub mod tags;
 pub mod testing;
 mod text;
+pub mod users;
+pub mod validate;
 pub mod versions;
 pub mod workers;
 

@@ -2,12 +2,16 @@ use crate::{Store, StoreError, maintenance};
 use serde::Serialize;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Connection, PgConnection, SqlSafeStr};
+use std::collections::HashSet;
 
 /// Number, title and text of each migration, oldest first.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../../schema/migrations/0001_initial.sql")),
     (2, "customers", include_str!("../../../schema/migrations/0002_customers.sql")),
 ];
+
+/// Where the migrator notes what it has applied.
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 /// Any constant will do that no other program uses on the same database: "netraven" in ASCII.
 const INITIALIZE_LOCK: i64 = 0x6e65_7472_6176_656e;
@@ -53,12 +57,12 @@ impl Store {
     /// [`StoreError::SchemaMissing`], [`StoreError::SchemaOutdated`], [`StoreError::SchemaTooNew`],
     /// [`StoreError::SchemaAltered`].
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool().acquire().await.map_err(StoreError::query("get a connection"))?;
+        let mut connection = self.reader().acquire().await.map_err(StoreError::query("get a connection"))?;
         judge(&applied(&mut connection).await?, &migrator())
     }
 
     pub(crate) async fn schema_version(&self) -> Result<Option<i64>, StoreError> {
-        let mut connection = self.pool().acquire().await.map_err(StoreError::query("get a connection"))?;
+        let mut connection = self.reader().acquire().await.map_err(StoreError::query("get a connection"))?;
         Ok(applied(&mut connection).await?.last().map(|newest| newest.version))
     }
 }
@@ -80,6 +84,13 @@ async fn initialize(connection: &mut PgConnection) -> Result<Initialized, StoreE
         .await
         .map_err(&failed)?;
     sqlx::query("CREATE SCHEMA IF NOT EXISTS netraven").execute(&mut *connection).await.map_err(&failed)?;
+    migrate(connection).await
+}
+
+/// Applies the migrations that are missing, with the log tables' partitions. The schema is there, the connection acts as
+/// its owner with `netraven` as its search path, and nobody else migrates at the same time.
+pub(crate) async fn migrate(connection: &mut PgConnection) -> Result<Initialized, StoreError> {
+    const PARTITIONS: &str = "SELECT netraven.ensure_log_partitions(now(), 2)";
     let applied = applied(connection).await?;
     let before = applied.last().map(|newest| newest.version);
     let expected = newest();
@@ -87,7 +98,37 @@ async fn initialize(connection: &mut PgConnection) -> Result<Initialized, StoreE
         return Err(StoreError::SchemaTooNew { found, expected });
     }
     migrator().run(&mut *connection).await.map_err(migrate_error)?;
+    let made = sqlx::query(PARTITIONS).execute(connection).await;
+    made.map_err(StoreError::query("make the log tables' partitions"))?;
     Ok(Initialized { before, now: expected })
+}
+
+/// What stands in the schema in the way of the migrations: anything at all where none was applied, else what has the
+/// name of a table that is still to come.
+pub(crate) async fn foreign_objects(connection: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+    const OBJECTS: &str = "SELECT relname::text FROM pg_class
+        WHERE relnamespace = to_regnamespace('netraven') AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY relname";
+    let applied = applied(connection).await?;
+    let found: Vec<String> = sqlx::query_scalar(OBJECTS)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::query("look at what the schema holds"))?;
+    if applied.is_empty() {
+        // The migrator's own table comes first, before any migration.
+        return Ok(found.into_iter().filter(|name| name != MIGRATIONS_TABLE).collect());
+    }
+    let pending = MIGRATIONS.iter().filter(|(version, ..)| applied.iter().all(|row| row.version != *version));
+    let coming: HashSet<&str> = pending
+        .flat_map(|(.., sql)| sql.lines())
+        .filter_map(|line| line.strip_prefix("CREATE TABLE netraven."))
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect();
+    Ok(found.into_iter().filter(|name| coming.contains(name.as_str())).collect())
+}
+
+/// Version of the schema; `None` where there is none.
+pub(crate) async fn version(connection: &mut PgConnection) -> Result<Option<i64>, StoreError> {
+    Ok(applied(connection).await?.last().map(|newest| newest.version))
 }
 
 async fn applied(connection: &mut PgConnection) -> Result<Vec<Applied>, StoreError> {
@@ -134,7 +175,8 @@ fn migrator() -> Migrator {
     migrator
 }
 
-fn newest() -> i64 {
+/// Version of this release's schema.
+pub(crate) fn newest() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
 }
 

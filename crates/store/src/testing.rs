@@ -17,7 +17,9 @@ mod other_server;
 mod place;
 mod template;
 
+use crate::access::Role;
 use crate::private::PrivateError;
+use crate::setup::SetupSettings;
 use crate::{ConnectSettings, Store};
 use cluster::Shared;
 use netraven_model::Secret;
@@ -55,10 +57,46 @@ impl TestDatabase {
         self.url.expose_text().unwrap_or_default()
     }
 
+    /// A new store on the database that may do what the role may.
+    pub async fn store_as(&self, role: Role) -> Store {
+        let settings = ConnectSettings { login: Some(self.login(role).await), ..self.settings() };
+        or_panic("connect to the test database", Store::connect(&settings).await)
+    }
+
+    /// User name and password of a role.
+    pub async fn login(&self, role: Role) -> (String, Secret) {
+        let shared = match cluster::shared().await {
+            Ok(shared) => shared,
+            Err(error) => fail(&format!("the test server is gone: {error}")),
+        };
+        let logins = or_panic("read the roles' passwords", shared.logins());
+        match logins.as_ref().and_then(|logins| logins.login(role)) {
+            Some((user, password)) => (user, password.clone()),
+            None => fail(&format!("role {role} has no login")),
+        }
+    }
+
+    /// How to make the database NetRaven's, with the roles all test databases share.
+    pub async fn setup(&self) -> SetupSettings {
+        match cluster::shared().await {
+            Ok(shared) => shared.setup_of(&self.name),
+            Err(error) => fail(&format!("the test server is gone: {error}")),
+        }
+    }
+
+    /// URL of the database as the server's superuser. Contains a password.
+    pub fn admin_settings(&self) -> ConnectSettings {
+        let admin = self.admin_url.expose_text().unwrap_or_default();
+        ConnectSettings { database: Some(self.name.clone()), ..ConnectSettings::new(admin) }
+    }
+
+    fn settings(&self) -> ConnectSettings {
+        ConnectSettings { max_connections: 5, ..ConnectSettings::new(self.url()) }
+    }
+
     /// A new store on the database.
     pub async fn store(&self) -> Store {
-        let settings = ConnectSettings { max_connections: 5, ..ConnectSettings::new(self.url()) };
-        or_panic("connect to the test database", Store::connect(&settings).await)
+        or_panic("connect to the test database", Store::connect(&self.settings()).await)
     }
 
     async fn make(with_schema: bool) -> Option<Self> {

@@ -1,11 +1,15 @@
 //! The PostgreSQL that all test processes share.
 
 use super::place;
+use crate::ConnectSettings;
+use crate::access::{Logins, LoginsError, RolePrefix};
+use crate::audit::Actor;
 use crate::private::{PrivateCluster, PrivateError, PrivateSettings};
+use crate::setup::SetupSettings;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::fs::OpenOptions;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -21,6 +25,7 @@ const JANITOR: &str = include_str!("janitor.sh");
 /// This process's use of the shared server. Held until the process ends.
 pub(super) struct Shared {
     cluster: PrivateCluster,
+    data_dir: PathBuf,
 }
 
 static SHARED: OnceCell<Result<Shared, PrivateError>> = OnceCell::const_new();
@@ -39,7 +44,8 @@ impl Shared {
             disposable: true,
             ..PrivateSettings::new(&data_dir)
         };
-        let shared = Self { cluster: PrivateCluster::acquire(&settings).await? };
+        let cluster = PrivateCluster::acquire(&settings).await?;
+        let shared = Self { cluster, data_dir: data_dir.clone() };
         call_janitor(&data_dir);
         if let Err(error) = shared.drop_left_over().await {
             eprintln!("left-over test databases were not dropped: {error}");
@@ -57,6 +63,29 @@ impl Shared {
         let (server, query) = url.split_once('?').unwrap_or((url, ""));
         let (server, _) = server.rsplit_once('/').unwrap_or((server, ""));
         format!("{server}/{database}?{query}")
+    }
+
+    /// The logins of NetRaven's roles on the server, which the first template brought.
+    pub(super) fn logins(&self) -> Result<Option<Logins>, LoginsError> {
+        Logins::load(&self.logins_file())
+    }
+
+    /// How to make one of the databases NetRaven's.
+    pub(super) fn setup_of(&self, database: &str) -> SetupSettings {
+        let admin = ConnectSettings::new(self.admin_url());
+        SetupSettings {
+            admin: ConnectSettings { database: Some(database.to_owned()), ..admin },
+            prefix: RolePrefix::default(),
+            logins_file: self.logins_file(),
+            server: Some("tests".to_owned()),
+            new_passwords: false,
+            wait: Duration::ZERO,
+            actor: Actor::service("tests"),
+        }
+    }
+
+    fn logins_file(&self) -> PathBuf {
+        self.data_dir.join("roles.json")
     }
 
     /// Creates a database that belongs to NetRaven's role, as a copy of `template` or empty.

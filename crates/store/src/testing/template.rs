@@ -1,13 +1,13 @@
 //! The database that test databases are copied from.
 
 use super::cluster::Shared;
-use crate::{ConnectSettings, Store, StoreError};
+use crate::setup::{self, SetupError};
 use aws_lc_rs::digest::{Context, SHA256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::Path;
 use tokio::sync::OnceCell;
 
-/// Names of templates begin so; a digest of the migrations follows.
+/// Names of templates begin so; a digest of what makes the schema follows.
 const PREFIX: &str = "template_";
 /// Advisory lock under which a template is made: "template" in ASCII.
 const LOCK: i64 = 0x7465_6d70_6c61_7465;
@@ -18,9 +18,9 @@ pub(super) enum TemplateError {
     #[error("the test server refused: {0}")]
     Server(#[from] sqlx::Error),
     #[error("the schema could not be made: {0}")]
-    Schema(#[from] StoreError),
-    #[error("the migrations could not be read: {0}")]
-    Migrations(#[from] std::io::Error),
+    Schema(#[from] SetupError),
+    #[error("what makes the schema could not be read: {0}")]
+    Sources(#[from] std::io::Error),
 }
 
 static NAME: OnceCell<String> = OnceCell::const_new();
@@ -57,9 +57,7 @@ async fn make(shared: &Shared, admin: &mut PgConnection, name: &str) -> Result<(
     }
     let draft = format!("{name}_draft");
     shared.create_database(&draft, None).await?;
-    let store = Store::connect(&ConnectSettings::new(shared.url_of(&draft))).await?;
-    store.initialize().await?;
-    store.close().await;
+    setup::initialize(&shared.setup_of(&draft), None, &|_| {}).await?;
     // Nobody may connect: a template with a connection cannot be copied.
     run(admin, format!("ALTER DATABASE {draft} ALLOW_CONNECTIONS false IS_TEMPLATE true")).await?;
     run(admin, format!("ALTER DATABASE {draft} RENAME TO {name}")).await?;
@@ -77,16 +75,19 @@ async fn run(admin: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::query(AssertSqlSafe(sql)).execute(admin).await.map(drop)
 }
 
-/// A name that changes with the migrations, and with the month, whose partitions are part of a
-/// fresh schema.
+/// A name that changes with the migrations, the rights and the first content, and with the month, whose partitions
+/// are part of a fresh schema.
 fn name(month: &str) -> Result<String, std::io::Error> {
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/migrations");
-    let mut files: Vec<_> = std::fs::read_dir(migrations)?.flatten().map(|entry| entry.path()).collect();
-    files.sort();
     let mut context = Context::new(&SHA256);
-    for file in files {
-        context.update(&std::fs::read(file)?);
-        context.update(&[0]);
+    for folder in ["../../schema", "../../schema/migrations", "src/setup"] {
+        let folder = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))?;
+        let mut files: Vec<_> =
+            folder.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        files.sort();
+        for file in files {
+            context.update(&std::fs::read(file)?);
+            context.update(&[0]);
+        }
     }
     let digest: String = context.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{PREFIX}{month}_{digest}"))
