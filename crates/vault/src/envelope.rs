@@ -60,6 +60,12 @@ pub(crate) fn open(ring: &Keyring, place: &Place<'_>, ciphertext: &[u8]) -> Resu
     Ok(Secret::new(body))
 }
 
+/// See [`crate::key_number`].
+pub(crate) fn key_number(ciphertext: &[u8]) -> Option<u32> {
+    let header = ciphertext.get(..HEADER).filter(|header| header[0] == VERSION)?;
+    Some(u32::from_be_bytes([header[1], header[2], header[3], header[4]]))
+}
+
 fn cipher(key: &Key) -> Result<LessSafeKey, VaultError> {
     UnboundKey::new(&AES_256_GCM, key.bytes.as_slice())
         .map(LessSafeKey::new)

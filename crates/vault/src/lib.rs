@@ -92,6 +92,12 @@ pub enum VaultError {
     Library(&'static str),
 }
 
+/// The number of the key that a ciphertext was made with. Its first 17 bytes are enough; `None` for anything that is no
+/// ciphertext of this release.
+pub fn key_number(ciphertext: &[u8]) -> Option<u32> {
+    envelope::key_number(ciphertext)
+}
+
 /// An opened key file.
 #[derive(Debug)]
 pub struct Vault {
@@ -119,6 +125,11 @@ impl Vault {
     /// Decrypts what [`Vault::seal`] made for the same place.
     pub fn unseal(&self, place: &Place<'_>, ciphertext: &[u8]) -> Result<Secret, VaultError> {
         envelope::open(&self.ring, place, ciphertext)
+    }
+
+    /// Whether the key file holds the key of that number.
+    pub fn holds_key(&self, number: u32) -> bool {
+        self.ring.get(number).is_some()
     }
 
     /// The fingerprint key of one device, for a gateway: it tells nothing about any other device's.

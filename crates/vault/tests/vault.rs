@@ -146,3 +146,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_ciphertexts_first_bytes_tell_its_key_and_the_vault_says_whether_it_has_it() {
+    let (_dir, vault) = vault();
+    let sealed = vault.seal(&PLACE, &"s3cret".into()).unwrap();
+    assert_eq!(netraven_vault::key_number(&sealed[..17]), Some(1));
+    for other in [&b""[..], &sealed[..16], b"ciphertext of another kind"] {
+        assert_eq!(netraven_vault::key_number(other), None);
+    }
+    assert!(vault.holds_key(1) && !vault.holds_key(2));
+}
