@@ -70,7 +70,7 @@ impl Available {
             found.push(inspect_named(directory).await?);
             searched.push(directory.to_path_buf());
         }
-        for directory in on_path(std::env::var_os("PATH")).into_iter().chain(installed()) {
+        for directory in usual_directories() {
             if let Some(real) = directory_with_programs(&directory)
                 && !found.iter().any(|known: &Binaries| known.directory == real)
             {
@@ -150,7 +150,7 @@ async fn inspect(directory: PathBuf) -> Result<Binaries, PrivateError> {
 }
 
 /// The major version out of `postgres (PostgreSQL) 15.18 (Debian ...)`, `... 19beta1`.
-fn major_of(text: &str) -> Option<u32> {
+pub(crate) fn major_of(text: &str) -> Option<u32> {
     let version = text.split_once("(PostgreSQL)")?.1.trim_start();
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..digits].parse().ok()
@@ -161,6 +161,11 @@ fn major_of(text: &str) -> Option<u32> {
 fn directory_with_programs(directory: &Path) -> Option<PathBuf> {
     let real = directory.join("postgres").canonicalize().ok()?.parent()?.to_path_buf();
     SERVER_PROGRAMS.into_iter().all(|name| real.join(name).is_file()).then_some(real)
+}
+
+/// Where programs of PostgreSQL's may be: PATH, then where packages install, newest version first.
+pub(crate) fn usual_directories() -> impl Iterator<Item = PathBuf> {
+    on_path(std::env::var_os("PATH")).into_iter().chain(installed())
 }
 
 fn on_path(path: Option<OsString>) -> Vec<PathBuf> {

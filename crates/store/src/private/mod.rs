@@ -30,7 +30,7 @@ mod upgrade;
 mod verify;
 
 pub(crate) use account::Account;
-pub(crate) use binaries::Available;
+pub(crate) use binaries::{Available, major_of, usual_directories};
 pub use cluster::PrivateCluster;
 pub(crate) use cluster::connection_url;
 pub use error::PrivateError;
