@@ -38,15 +38,20 @@ pub(super) async fn compare(
     };
     report.errors.extend(expected.difference(&found).map(|right| difference(right, true)));
     let ours: BTreeSet<String> = Role::ALL.iter().map(|role| prefix.role_name(*role)).collect();
+    let shipped = super::Catalog::shipped()?;
     for more in found.difference(&expected) {
-        // A right that a service or everybody should not have is no customer's addition.
-        let wrong = ours.contains(&more.2) || more.2 == PUBLIC;
+        let (object, _, grantee, _) = more;
+        // A right that a service or everybody should not have is no customer's addition, unless the object is.
+        let known = object == SCHEMA || shipped.knows(object) || relations.contains(object);
+        let wrong = known && (ours.contains(grantee) || grantee == PUBLIC);
         let list = if wrong { &mut report.errors } else { &mut report.warnings };
         list.push(difference(more, false));
     }
     Ok(())
 }
 
+/// What stands for the schema itself among the objects.
+const SCHEMA: &str = "schema";
 const PUBLIC: &str = "PUBLIC";
 
 async fn roles(
@@ -119,7 +124,7 @@ async fn owners(
 fn expected(matrix: &Matrix, prefix: &RolePrefix, relations: &[String]) -> BTreeSet<Granted> {
     let mut expected = BTreeSet::new();
     for role in Role::services() {
-        expected.insert(("schema".to_owned(), None, prefix.role_name(role), "USAGE".to_owned()));
+        expected.insert((SCHEMA.to_owned(), None, prefix.role_name(role), "USAGE".to_owned()));
     }
     for Right { role, object, column, verb } in matrix.rights() {
         let grant = |object: &str| {

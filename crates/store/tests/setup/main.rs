@@ -2,4 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod initializing;
+mod refusals;
 mod rights;
+mod support;
+mod upgrading;
+mod validating;
