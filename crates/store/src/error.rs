@@ -94,6 +94,26 @@ pub enum StoreError {
         /// What needs it.
         by: String,
     },
+    /// A rule gives the device the tag, and would at once give it again.
+    #[error(
+        "device '{device}' has the tag '{tag}' by rule {rule} ({condition}); remove it with `netraven tag rule remove {rule}`, or change what the device fits"
+    )]
+    GivenByRule {
+        /// The device, as it was asked for.
+        device: String,
+        /// The tag.
+        tag: String,
+        /// The oldest rule that the device fits.
+        rule: i64,
+        /// What the rule asks for.
+        condition: String,
+    },
+    /// Nobody could administer users any more.
+    #[error("user '{name}' is the last active administrator; make somebody else an administrator first")]
+    LastAdmin {
+        /// The user.
+        name: String,
+    },
     /// Stored content is not what was stored.
     #[error(
         "version {seq} of device {device} is damaged in part '{part}': {reason}; restore the database from a backup"

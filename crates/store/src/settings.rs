@@ -1,11 +1,12 @@
 //! Settings that may be changed while services run: they override the configuration file.
 
+use crate::audit::{self, Action, Details, Entry, Plain};
 use crate::text::{clean, clean_json};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, FromRow, Serialize)]
@@ -23,7 +24,7 @@ pub struct Setting {
 /// All settings by key.
 pub async fn list(store: &Store) -> Result<Vec<Setting>, StoreError> {
     sqlx::query_as("SELECT key, value, description, updated_at FROM system_settings ORDER BY key")
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list settings"))
 }
@@ -32,7 +33,7 @@ pub async fn list(store: &Store) -> Result<Vec<Setting>, StoreError> {
 pub async fn get(store: &Store, key: &str) -> Result<Option<Value>, StoreError> {
     sqlx::query_scalar("SELECT value FROM system_settings WHERE key = $1")
         .bind(clean(key))
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("read a setting"))
 }
@@ -47,13 +48,13 @@ pub async fn set(store: &Store, key: &str, value: Value) -> Result<(), StoreErro
     if key.is_empty() || key.contains('\0') {
         return Err(StoreError::invalid("the setting", "it needs a key such as `device.max_output_mib`"));
     }
-    sqlx::query(SET)
-        .bind(key)
-        .bind(clean_json(value))
-        .execute(store.pool())
-        .await
-        .map(drop)
-        .map_err(StoreError::query("store a setting"))
+    let failed = StoreError::query("store a setting");
+    let mut tx = store.begin("store a setting").await?;
+    let before = lock(&mut tx, key).await?;
+    let details = Details::Setting { from: before.as_ref().map(Plain::from), to: Some(Plain::from(&value)) };
+    sqlx::query(SET).bind(key).bind(clean_json(value)).execute(&mut *tx).await.map_err(&failed)?;
+    audit::write(&mut tx, store.actor(), &Entry::new(Action::SettingChanged, key).with(details)).await?;
+    tx.commit().await.map_err(&failed)
 }
 
 /// Removes a value, so that the configuration file's holds again.
@@ -61,10 +62,25 @@ pub async fn set(store: &Store, key: &str, value: Value) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, key: &str) -> Result<(), StoreError> {
-    let removed = sqlx::query("DELETE FROM system_settings WHERE key = $1")
-        .bind(clean(key))
-        .execute(store.pool())
+    let failed = StoreError::query("remove a setting");
+    let mut tx = store.begin("remove a setting").await?;
+    let before: Option<Value> =
+        sqlx::query_scalar("DELETE FROM system_settings WHERE key = $1 RETURNING value")
+            .bind(clean(key))
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(&failed)?;
+    let before = before.ok_or_else(|| StoreError::not_found("setting", key))?;
+    let details = Details::Setting { from: Some(Plain::from(&before)), to: None };
+    audit::write(&mut tx, store.actor(), &Entry::new(Action::SettingRemoved, key).with(details)).await?;
+    tx.commit().await.map_err(&failed)
+}
+
+/// The value that is about to be replaced.
+async fn lock(tx: &mut PgConnection, key: &str) -> Result<Option<Value>, StoreError> {
+    sqlx::query_scalar("SELECT value FROM system_settings WHERE key = $1 FOR UPDATE")
+        .bind(key)
+        .fetch_optional(tx)
         .await
-        .map_err(StoreError::query("remove a setting"))?;
-    if removed.rows_affected() == 0 { Err(StoreError::not_found("setting", key)) } else { Ok(()) }
+        .map_err(StoreError::query("read a setting"))
 }

@@ -2,11 +2,11 @@
 
 use crate::devices;
 use crate::text::clean;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tag_rules};
 use netraven_model::TagId;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row};
+use sqlx::{FromRow, PgConnection, Postgres, Row, Transaction};
 use std::borrow::Cow;
 
 /// The tag of everything that was given none.
@@ -35,7 +35,7 @@ pub async fn list(store: &Store) -> Result<Vec<Tag>, StoreError> {
             (SELECT count(*) FROM device_tags d WHERE d.tag_id = t.id) AS devices,
             (SELECT count(*) FROM credential_tags c WHERE c.tag_id = t.id) AS credentials
         FROM tags t ORDER BY t.name";
-    sqlx::query_as(LIST).fetch_all(store.pool()).await.map_err(StoreError::query("list tags"))
+    sqlx::query_as(LIST).fetch_all(store.reader()).await.map_err(StoreError::query("list tags"))
 }
 
 /// Makes a tag.
@@ -56,43 +56,70 @@ pub async fn add(store: &Store, name: &str, kind: &str) -> Result<TagId, StoreEr
 /// Removes a tag from everything and then itself.
 ///
 /// # Errors
-/// [`StoreError::NotFound`], [`StoreError::InUse`] while a schedule targets it.
+/// [`StoreError::NotFound`], [`StoreError::InUse`] while a schedule targets it or a rule gives it.
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
-    const USED: &str = "SELECT name FROM schedules WHERE target -> 'tags' ? $1 ORDER BY name LIMIT 1";
+    const SCHEDULE: &str = "SELECT name FROM schedules WHERE target -> 'tags' ? $1 ORDER BY name LIMIT 1";
+    const RULE: &str = "SELECT r.id FROM tag_rules r JOIN tags t ON t.id = r.tag_id WHERE t.name = $1
+        ORDER BY r.id LIMIT 1";
     let failed = StoreError::query("remove a tag");
+    let used = |by| Err(StoreError::InUse { what: "tag", name: name.to_owned(), by });
+    let tag = clean(name);
+    let mut tx = store.begin("remove a tag").await?;
+    tag_rules::lock_for_rules(&mut tx).await?;
     let schedule: Option<String> =
-        sqlx::query_scalar(USED).bind(clean(name)).fetch_optional(store.pool()).await.map_err(&failed)?;
+        sqlx::query_scalar(SCHEDULE).bind(&tag).fetch_optional(&mut *tx).await.map_err(&failed)?;
     if let Some(schedule) = schedule {
-        let by = format!("schedule '{schedule}'");
-        return Err(StoreError::InUse { what: "tag", name: name.to_owned(), by });
+        return used(format!("schedule '{schedule}'"));
+    }
+    let rule: Option<i64> =
+        sqlx::query_scalar(RULE).bind(&tag).fetch_optional(&mut *tx).await.map_err(&failed)?;
+    if let Some(rule) = rule {
+        return used(format!("tag rule {rule}"));
     }
     let removed = sqlx::query("DELETE FROM tags WHERE name = $1")
-        .bind(clean(name))
-        .execute(store.pool())
+        .bind(&tag)
+        .execute(&mut *tx)
         .await
         .map_err(&failed)?;
-    found(removed.rows_affected(), "tag", name)
+    found(removed.rows_affected(), "tag", name)?;
+    tx.commit().await.map_err(&failed)
 }
 
-/// Gives a device a tag; one that it has already is fine.
+/// Gives a device a tag; one that it has already is fine, and one that a rule gave is from now on a person's.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for either.
 pub async fn attach_device(store: &Store, device: &str, tag: &str) -> Result<(), StoreError> {
-    let (device, tag) = (devices::get(store, device).await?.id.0, find(store, tag).await?);
-    const ATTACH: &str = "INSERT INTO device_tags (device_id, tag_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    pair(store, ATTACH, device, tag).await.map(drop)
+    const ATTACH: &str = "INSERT INTO device_tags (device_id, tag_id) VALUES ($1, $2)
+        ON CONFLICT (device_id, tag_id) DO UPDATE SET rule_id = NULL WHERE device_tags.rule_id IS NOT NULL";
+    let (id, tag_id) = (devices::get(store, device).await?.id.0, find(store, tag).await?);
+    let mut tx = begin_on_device(store, id, device).await?;
+    let failed = StoreError::query("change tags");
+    sqlx::query(ATTACH).bind(id).bind(tag_id).execute(&mut *tx).await.map_err(&failed)?;
+    tx.commit().await.map_err(&failed)
 }
 
 /// Takes a tag from a device.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for either, or where the device does not have the tag.
+/// [`StoreError::NotFound`] for either, or where the device does not have the tag; [`StoreError::GivenByRule`]
+/// where it would come back at once.
 pub async fn detach_device(store: &Store, device: &str, tag: &str) -> Result<(), StoreError> {
+    const DETACH: &str = "DELETE FROM device_tags WHERE device_id = $1 AND tag_id = $2";
     let (id, tag_id) = (devices::get(store, device).await?.id.0, find(store, tag).await?);
-    let removed =
-        pair(store, "DELETE FROM device_tags WHERE device_id = $1 AND tag_id = $2", id, tag_id).await?;
-    found(removed, "tag on that device called", tag)
+    let mut tx = begin_on_device(store, id, device).await?;
+    if let Some(rule) = tag_rules::rule_that_gives(&mut tx, id, tag_id).await? {
+        return Err(StoreError::GivenByRule {
+            device: device.to_owned(),
+            tag: tag.to_owned(),
+            rule: rule.id.0,
+            condition: rule.condition(),
+        });
+    }
+    let failed = StoreError::query("change tags");
+    let removed = sqlx::query(DETACH).bind(id).bind(tag_id).execute(&mut *tx).await.map_err(&failed)?;
+    found(removed.rows_affected(), "tag on that device called", tag)?;
+    tx.commit().await.map_err(&failed)
 }
 
 /// Gives a credential a tag; one that it has already is fine.
@@ -145,14 +172,15 @@ pub(crate) fn check_names(names: &[String]) -> Result<(), StoreError> {
     }
 }
 
-/// Attaches tags by name, making those that are missing.
+/// Attaches tags by name, making those that are missing. A person named them: they are no longer the rules'.
 pub(crate) async fn attach_devices(
     tx: &mut PgConnection,
     wanted: &[(i64, Cow<'_, str>)],
 ) -> Result<(), StoreError> {
     const ATTACH: &str = "INSERT INTO device_tags (device_id, tag_id)
-        SELECT w.id, t.id FROM UNNEST($1::bigint[], $2::text[]) AS w (id, name) JOIN tags t USING (name)
-        ON CONFLICT DO NOTHING";
+        SELECT DISTINCT w.id, t.id FROM UNNEST($1::bigint[], $2::text[]) AS w (id, name) JOIN tags t USING (name)
+        ORDER BY 1, 2
+        ON CONFLICT (device_id, tag_id) DO UPDATE SET rule_id = NULL WHERE device_tags.rule_id IS NOT NULL";
     attach(tx, ATTACH, wanted).await
 }
 
@@ -167,7 +195,17 @@ pub(crate) async fn attach_credentials(
     attach(tx, ATTACH, wanted).await
 }
 
-/// Takes all tags from devices.
+/// The tag of this name, made where there is none.
+pub(crate) async fn find_or_make(tx: &mut PgConnection, name: &str) -> Result<i64, StoreError> {
+    let failed = StoreError::query("make a tag");
+    let made = sqlx::query("INSERT INTO tags (name) VALUES ($1) ON CONFLICT (name) DO NOTHING").bind(name);
+    made.execute(&mut *tx).await.map_err(&failed)?;
+    // Locked as a row that refers to it will lock it: nobody removes it in between.
+    let found = sqlx::query_scalar("SELECT id FROM tags WHERE name = $1 FOR KEY SHARE").bind(name);
+    found.fetch_optional(tx).await.map_err(&failed)?.ok_or_else(|| StoreError::not_found("tag", name))
+}
+
+/// Takes all tags from devices, those of rules too: who calls this applies the rules afterwards.
 pub(crate) async fn clear_devices(tx: &mut PgConnection, devices: &[i64]) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM device_tags WHERE device_id = ANY ($1)")
         .bind(devices)
@@ -194,7 +232,7 @@ async fn attach(
 async fn find(store: &Store, tag: &str) -> Result<i64, StoreError> {
     sqlx::query_scalar("SELECT id FROM tags WHERE name = $1")
         .bind(clean(tag))
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("look up a tag"))?
         .ok_or_else(|| StoreError::not_found("tag", tag))
@@ -202,6 +240,19 @@ async fn find(store: &Store, tag: &str) -> Result<i64, StoreError> {
 
 async fn find_credential(store: &Store, name: &str) -> Result<i64, StoreError> {
     crate::credentials::get_info(store, name).await.map(|info| info.id.0)
+}
+
+/// A transaction that has the device for itself: neither it nor a rule changes until the end.
+async fn begin_on_device(
+    store: &Store,
+    id: i64,
+    name: &str,
+) -> Result<Transaction<'static, Postgres>, StoreError> {
+    let mut tx = store.begin("change tags").await?;
+    tag_rules::lock_for_devices(&mut tx).await?;
+    let locked = sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR NO KEY UPDATE").bind(id);
+    let locked = locked.fetch_optional(&mut *tx).await.map_err(StoreError::query("change tags"))?;
+    if locked.is_some() { Ok(tx) } else { Err(StoreError::not_found("device", name)) }
 }
 
 async fn pair(store: &Store, statement: &'static str, a: i64, b: i64) -> Result<u64, StoreError> {

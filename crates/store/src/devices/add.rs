@@ -1,6 +1,6 @@
 use super::{Device, get};
 use crate::text::{clean, clean_option};
-use crate::{Store, StoreError, tags};
+use crate::{Store, StoreError, tag_rules, tags};
 use netraven_model::DeviceName;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -21,7 +21,7 @@ pub struct NewDevice {
     pub site: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// Names of tags; those that do not exist are made. Empty means the tag `default`.
+    /// Names of tags; those that do not exist are made. Empty means the tag `default`. Tag rules may add others.
     pub tags: Vec<String>,
 }
 
@@ -80,6 +80,7 @@ async fn import(
     devices.sort_unstable_by(|a, b| a.hostname.cmp(&b.hostname));
     let columns = Columns::of(&devices);
     let mut tx = store.begin("import devices").await?;
+    tag_rules::lock_for_devices(&mut tx).await?;
     let added = insert(&mut tx, &columns, source).await?;
     let existing = |device: &&NewDevice| !added.contains_key(device.hostname.as_str());
     if let (OnExisting::Fail, Some(device)) = (on_existing, devices.iter().find(existing)) {
@@ -87,6 +88,7 @@ async fn import(
     }
     let default = [tags::DEFAULT.to_owned()];
     let mut wanted = Vec::new();
+    let mut touched: Vec<i64> = added.values().copied().collect();
     for device in &devices {
         if let Some(id) = added.get(device.hostname.as_str()) {
             let names = if device.tags.is_empty() { &default[..] } else { &device.tags };
@@ -96,7 +98,8 @@ async fn import(
     let others = (devices.len() - added.len()) as u64;
     let mut imported = Imported { added: added.len() as u64, updated: 0, skipped: others };
     if on_existing == OnExisting::Update && others > 0 {
-        let updated = update(&mut tx, &columns, added.values().copied().collect()).await?;
+        let updated = update(&mut tx, &columns, &touched).await?;
+        touched.extend(updated.values());
         let retagged = devices.iter().filter(|device| !device.tags.is_empty());
         let retagged: Vec<_> =
             retagged.filter_map(|device| Some((*updated.get(device.hostname.as_str())?, device))).collect();
@@ -107,6 +110,7 @@ async fn import(
         imported = Imported { updated: others, skipped: 0, ..imported };
     }
     tags::attach_devices(&mut tx, &wanted).await?;
+    tag_rules::apply_to_devices(&mut tx, &touched).await?;
     tx.commit().await.map_err(StoreError::query("import devices"))?;
     Ok(imported)
 }
@@ -184,7 +188,7 @@ async fn insert(
 async fn update(
     tx: &mut PgConnection,
     columns: &Columns,
-    added: Vec<i64>,
+    added: &[i64],
 ) -> Result<HashMap<String, i64>, StoreError> {
     // A field that the import leaves empty keeps its value.
     const UPDATE: &str = "UPDATE devices SET ip_address = d.address, port = coalesce(d.port, devices.port),

@@ -1,6 +1,7 @@
 use super::{Device, get};
+use crate::audit::{self, Action, Details, Entry};
 use crate::text::{clean, clean_option};
-use crate::{Store, StoreError, tags};
+use crate::{Store, StoreError, tag_rules, tags};
 use netraven_model::DeviceName;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -24,7 +25,7 @@ pub struct DeviceChange {
     pub notes: Option<String>,
     /// `false`: no run takes the device any more.
     pub enabled: Option<bool>,
-    /// All its tags; those that do not exist are made.
+    /// All its tags but those that tag rules give it; those that do not exist are made.
     pub tags: Option<Vec<String>>,
 }
 
@@ -54,6 +55,7 @@ pub async fn update(store: &Store, name: &str, change: DeviceChange) -> Result<D
     check(&change)?;
     let id = get(store, name).await?.id;
     let mut tx = store.begin("update a device").await?;
+    tag_rules::lock_for_devices(&mut tx).await?;
     let new_name = change.hostname.as_ref().map(DeviceName::as_str);
     let changed = sqlx::query(UPDATE)
         .bind(id.0)
@@ -77,6 +79,7 @@ pub async fn update(store: &Store, name: &str, change: DeviceChange) -> Result<D
         let wanted: Vec<_> = names.iter().map(|name| (id.0, clean(name))).collect();
         tags::attach_devices(&mut tx, &wanted).await?;
     }
+    tag_rules::apply_to_devices(&mut tx, &[id.0]).await?;
     tx.commit().await.map_err(StoreError::query("update a device"))?;
     get(store, &id.to_string()).await
 }
@@ -87,9 +90,11 @@ pub async fn update(store: &Store, name: &str, change: DeviceChange) -> Result<D
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, name: &str) -> Result<Removed, StoreError> {
     let failed = StoreError::query("remove a device");
-    let id = get(store, name).await?.id.0;
+    let device = get(store, name).await?;
+    let id = device.id.0;
     let mut tx = store.begin("remove a device").await?;
-    // First of all the row that everybody locks first: a session's result either comes before or finds nothing.
+    tag_rules::lock_for_devices(&mut tx).await?;
+    // First the row that everybody locks first: a session's result either comes before or finds nothing.
     let locked = sqlx::query("SELECT 1 FROM devices WHERE id = $1 FOR UPDATE")
         .bind(id)
         .fetch_optional(&mut *tx)
@@ -111,6 +116,10 @@ pub async fn remove(store: &Store, name: &str) -> Result<Removed, StoreError> {
     ] {
         sqlx::query(statement).bind(id).execute(&mut *tx).await.map_err(&failed)?;
     }
+    let Removed { versions, jobs } = removed;
+    let details = Details::Device { uuid: device.uuid, versions, jobs };
+    let entry = Entry::new(Action::DeviceRemoved, device.hostname).with(details);
+    audit::write(&mut tx, store.actor(), &entry).await?;
     tx.commit().await.map_err(&failed)?;
     Ok(removed)
 }
@@ -120,13 +129,20 @@ pub async fn remove(store: &Store, name: &str) -> Result<Removed, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn accept_host_key(store: &Store, name: &str) -> Result<u64, StoreError> {
-    let id = get(store, name).await?.id;
+    let failed = StoreError::query("forget a device's host keys");
+    let device = get(store, name).await?;
+    let mut tx = store.begin("forget a device's host keys").await?;
     let forgotten = sqlx::query("DELETE FROM host_keys WHERE device_id = $1")
-        .bind(id.0)
-        .execute(store.pool())
+        .bind(device.id.0)
+        .execute(&mut *tx)
         .await
-        .map_err(StoreError::query("forget a device's host keys"))?;
-    Ok(forgotten.rows_affected())
+        .map_err(&failed)?
+        .rows_affected();
+    let entry = Entry::new(Action::DeviceHostKeyAccepted, device.hostname);
+    let entry = entry.with(Details::HostKeys { forgotten });
+    audit::write(&mut tx, store.actor(), &entry).await?;
+    tx.commit().await.map_err(&failed)?;
+    Ok(forgotten)
 }
 
 fn check(change: &DeviceChange) -> Result<(), StoreError> {

@@ -3,12 +3,14 @@
 use chrono::Utc;
 use netraven_model::{Capture, ErrorCode, Facts, Failure, Hash256, JobId, JobKind, PartKind, Phase, Span};
 use netraven_seal::{FingerprintKey, RawPart, SealedConfig, mask};
+use netraven_store::access::Role;
 use netraven_store::credentials::{self, NewCredential};
 use netraven_store::devices::{self, Device, NewDevice, OnExisting};
 use netraven_store::jobs::{
     self, ClaimedJob, FinishError, Finished, FinishedResult, NewRun, Origin, Recorded, RunCreated,
     TargetSelection,
 };
+use netraven_store::logs::{self, Dialogue};
 use netraven_store::testing::TestDatabase;
 use netraven_store::{ConnectSettings, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -25,6 +27,12 @@ pub struct Fixture {
 pub async fn fixture() -> Option<Fixture> {
     let database = TestDatabase::create().await?;
     Some(Fixture { store: database.store().await, database })
+}
+
+/// The same with the rights of one role.
+pub async fn fixture_as(role: Role) -> Option<Fixture> {
+    let database = TestDatabase::create().await?;
+    Some(Fixture { store: database.store_as(role).await, database })
 }
 
 impl Fixture {
@@ -99,7 +107,7 @@ impl Fixture {
     }
 
     pub async fn finish(&self, batch: &[Finished]) -> Vec<Result<Recorded, FinishError>> {
-        jobs::finish(&self.store, "w1", batch).await.unwrap()
+        record(&self.store, "w1", batch).await
     }
 
     pub async fn finish_one(&self, finished: Finished) -> Recorded {
@@ -112,9 +120,37 @@ impl Fixture {
         self.finish_one(finished(&job, changed(text))).await
     }
 
+    /// Takes back expired jobs as a worker does, and answers how many.
+    pub async fn requeue_expired(&self) -> usize {
+        let lost = jobs::requeue_expired(&self.store).await.unwrap();
+        logs::write(&self.store, &lost.iter().collect::<Vec<_>>(), &[]).await.unwrap();
+        lost.len()
+    }
+
     pub async fn status(&self, job: JobId) -> jobs::JobRow {
         jobs::get(&self.store, job).await.unwrap().job
     }
+}
+
+/// Writes all that results bring, in a worker's order.
+pub async fn record(store: &Store, worker: &str, batch: &[Finished]) -> Vec<Result<Recorded, FinishError>> {
+    let events: Vec<_> = batch.iter().flat_map(|finished| &finished.events).collect();
+    let dialogues: Vec<_> = batch.iter().filter_map(|finished| finished.dialogue.as_ref()).collect();
+    logs::write(store, &events, &dialogues).await.unwrap();
+    let answers = jobs::finish(store, worker, batch).await.unwrap();
+    let recorded = || {
+        batch.iter().zip(&answers).filter_map(|(finished, answer)| Some((finished, answer.as_ref().ok()?)))
+    };
+    let events: Vec<_> = recorded().filter_map(|(_, recorded)| recorded.event.as_ref()).collect();
+    logs::write(store, &events, &[]).await.unwrap();
+    let uses: Vec<_> = recorded().flat_map(|(finished, _)| finished.credential_uses()).collect();
+    credentials::count_uses(store, &uses).await.unwrap();
+    answers
+}
+
+/// The dialogue of a finished session.
+pub fn dialogue(finished: &Finished, text: &str) -> Option<Dialogue> {
+    Some(Dialogue::new(Some(finished.job), Some(finished.device), finished.finished_at, text.to_owned()))
 }
 
 pub fn new_device(name: &str) -> NewDevice {
@@ -181,6 +217,7 @@ pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
     let now = Utc::now();
     Finished {
         job: job.job,
+        device: job.device,
         token: job.token,
         attempt: job.attempt,
         started_at: now - Duration::from_millis(250),
@@ -190,7 +227,7 @@ pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
         credential_used: None,
         credentials_refused: Vec::new(),
         events: Vec::new(),
-        dialogue: String::new(),
+        dialogue: None,
     }
 }
 

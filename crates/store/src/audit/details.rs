@@ -1,0 +1,131 @@
+use crate::users::UserRole;
+use netraven_model::TagRuleId;
+use serde::Serialize;
+use serde_json::{Number, Value};
+use uuid::Uuid;
+
+/// More about an entry. A closed set of fields: a secret has no place in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Details {
+    /// A user that was made or removed.
+    User {
+        /// What he may do.
+        role: UserRole,
+    },
+    /// A user's new role.
+    Role {
+        /// Before.
+        from: UserRole,
+        /// Now.
+        to: UserRole,
+    },
+    /// A user's new password.
+    Password {
+        /// Whether he has to choose another at his next login.
+        must_change: bool,
+    },
+    /// What a credential holds.
+    Credential {
+        /// A password.
+        has_password: bool,
+        /// An enable secret.
+        has_enable_secret: bool,
+        /// A private key.
+        has_private_key: bool,
+    },
+    /// What went with a device.
+    Device {
+        /// Its public id.
+        uuid: Uuid,
+        /// Stored versions.
+        versions: i64,
+        /// Jobs.
+        jobs: i64,
+    },
+    /// A device's host keys.
+    HostKeys {
+        /// How many were forgotten.
+        forgotten: u64,
+    },
+    /// A setting's values.
+    Setting {
+        /// Before.
+        from: Option<Plain>,
+        /// Now.
+        to: Option<Plain>,
+    },
+    /// A tag rule.
+    TagRule {
+        /// Row.
+        rule: TagRuleId,
+        /// What it asks for.
+        condition: String,
+        /// Devices that got or lost the tag.
+        devices: i64,
+    },
+    /// The schema's version.
+    Schema {
+        /// Before; `None` where there was none.
+        from: Option<i64>,
+        /// Now.
+        to: i64,
+    },
+    /// A dump.
+    Dump {
+        /// Its file.
+        file: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// Services' roles.
+    Logins {
+        /// Their names.
+        roles: Vec<String>,
+    },
+}
+
+/// A setting's value as far as it is remembered: texts and lists might hold what is nobody's business.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Plain {
+    /// A number.
+    Number(Number),
+    /// A switch.
+    Switch(bool),
+    /// Something else.
+    Other(NotShown),
+}
+
+/// Stands for a value that is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum NotShown {
+    /// The only one.
+    #[serde(rename = "(not kept)")]
+    NotKept,
+}
+
+impl From<&Value> for Plain {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Number(number) => Self::Number(number.clone()),
+            Value::Bool(switch) => Self::Switch(*switch),
+            _ => Self::Other(NotShown::NotKept),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn of_a_setting_numbers_and_switches_are_kept_and_nothing_else() {
+        let kept = |value: Value| json!(Plain::from(&value));
+        assert_eq!((kept(json!(5)), kept(json!(true))), (json!(5), json!(true)));
+        for value in [json!("canary"), json!(["canary"]), json!({"canary": "canary"}), json!(null)] {
+            assert_eq!(kept(value), json!("(not kept)"));
+        }
+    }
+}
