@@ -68,6 +68,8 @@ BEGIN
             -- "logparts" in ASCII; nothing else locks it.
             PERFORM pg_advisory_xact_lock(x'6c6f677061727473'::bigint);
             CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'netraven'::regnamespace);
+            -- Writers wait, and then see the new partition: one that had chosen the default would be refused by it.
+            EXECUTE format('LOCK TABLE ONLY netraven.%I IN SHARE ROW EXCLUSIVE MODE', parent);
             EXECUTE format('LOCK TABLE netraven.%I IN ACCESS EXCLUSIVE MODE', parent || '_default');
             EXECUTE format('CREATE TABLE netraven.%I (LIKE netraven.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part, parent);
             EXECUTE format('WITH moved AS (DELETE FROM netraven.%I WHERE timestamp >= %L AND timestamp < %L RETURNING *)
@@ -654,6 +656,8 @@ ALTER TABLE ONLY netraven.users
 ALTER TABLE ONLY netraven.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
 
+CREATE INDEX audit_log_action ON netraven.audit_log USING btree (action, id);
+
 CREATE INDEX audit_log_actor ON netraven.audit_log USING btree (actor, id);
 
 CREATE INDEX audit_log_target ON netraven.audit_log USING btree (target_kind, target, id);
@@ -686,7 +690,11 @@ CREATE INDEX devices_device_type ON netraven.devices USING btree (device_type);
 
 CREATE INDEX devices_ip_address ON netraven.devices USING btree (ip_address);
 
-CREATE INDEX devices_text ON netraven.devices USING gin (hostname public.gin_trgm_ops, ip_address public.gin_trgm_ops, description public.gin_trgm_ops);
+CREATE INDEX devices_site ON netraven.devices USING btree (site, hostname) WHERE (site IS NOT NULL);
+
+CREATE INDEX devices_status ON netraven.devices USING btree (status, hostname);
+
+CREATE INDEX devices_text ON netraven.devices USING gin (hostname public.gin_trgm_ops, ip_address public.gin_trgm_ops, description public.gin_trgm_ops) WITH (fastupdate=off);
 
 CREATE INDEX job_logs_device ON ONLY netraven.job_logs USING btree (device_id, "timestamp" DESC);
 
@@ -707,6 +715,8 @@ CREATE INDEX jobs_lease ON netraven.jobs USING btree (lease_until) WHERE (status
 CREATE UNIQUE INDEX jobs_one_active_per_device_and_kind ON netraven.jobs USING btree (device_id, kind) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
 CREATE UNIQUE INDEX jobs_one_session_per_device ON netraven.jobs USING btree (device_id) WHERE (status = 'running'::text);
+
+CREATE INDEX jobs_outcome ON netraven.jobs USING btree (outcome, id) WHERE (outcome IS NOT NULL);
 
 CREATE INDEX jobs_run ON netraven.jobs USING btree (run_id);
 

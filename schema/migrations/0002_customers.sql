@@ -133,6 +133,8 @@ BEGIN
             -- "logparts" in ASCII; nothing else locks it.
             PERFORM pg_advisory_xact_lock(x'6c6f677061727473'::bigint);
             CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'netraven'::regnamespace);
+            -- Writers wait, and then see the new partition: one that had chosen the default would be refused by it.
+            EXECUTE format('LOCK TABLE ONLY netraven.%I IN SHARE ROW EXCLUSIVE MODE', parent);
             EXECUTE format('LOCK TABLE netraven.%I IN ACCESS EXCLUSIVE MODE', parent || '_default');
             EXECUTE format('CREATE TABLE netraven.%I (LIKE netraven.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part, parent);
             EXECUTE format('WITH moved AS (DELETE FROM netraven.%I WHERE timestamp >= %L AND timestamp < %L RETURNING *)
