@@ -115,13 +115,15 @@ enum Pool {
 }
 
 /// Settings of each new connection. `set_config` rather than start-up options, which connection poolers refuse. A writer's
-/// transactions are as the server has them: a database that was made read-only stays that.
+/// transactions are as the server has them: a database that was made read-only stays that. A reader's statements have
+/// conditions that may be left out, and a plan that fits all of them reads whole tables.
 fn pool_options(settings: &ConnectSettings, pool: Pool) -> PgPoolOptions {
     const PREPARE: &str = "SELECT set_config('search_path', 'netraven', false), \
          set_config('statement_timeout', $1, false), \
          set_config('lock_timeout', $2, false), \
          set_config('idle_in_transaction_session_timeout', $1, false), \
          CASE WHEN $3 THEN set_config('default_transaction_read_only', 'on', false) END, \
+         CASE WHEN $3 THEN set_config('plan_cache_mode', 'force_custom_plan', false) END, \
          (SELECT set_config(name, 'lz4', false) FROM pg_settings \
            WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
     let millis = |duration: Duration| duration.as_millis().clamp(1, i32::MAX as u128).to_string();

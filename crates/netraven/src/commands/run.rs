@@ -69,7 +69,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
 }
 
 async fn list(limit: u32, context: &Context) -> Result {
-    let runs = with_store(context, async |store| Ok(jobs::runs_list(store, limit).await?)).await?;
+    let runs = with_store(context, async |store| Ok(jobs::runs_list(store, limit, None).await?)).await?;
     let json = || -> Value { json!(runs) };
     context.output.show(json, || {
         let columns = [

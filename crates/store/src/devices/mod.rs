@@ -106,7 +106,7 @@ pub async fn get(store: &Store, name_or_id: &str) -> Result<Device, StoreError> 
         .bind(clean(name_or_id))
         .bind(name_or_id.parse::<Uuid>().ok())
         .bind(name_or_id.parse::<i64>().ok())
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("look up a device"))?
         .ok_or_else(|| StoreError::not_found("device", name_or_id))
@@ -114,29 +114,30 @@ pub async fn get(store: &Store, name_or_id: &str) -> Result<Device, StoreError> 
 
 /// Lists devices by name.
 pub async fn list(store: &Store, filter: &DeviceFilter) -> Result<Vec<Device>, StoreError> {
-    const LIST: &str = concat!(
-        device_select!(),
-        " WHERE (cardinality($1::text[]) = 0 OR EXISTS (",
-        "   SELECT 1 FROM device_tags dt JOIN tags t ON t.id = dt.tag_id",
-        "   WHERE dt.device_id = d.id AND t.name = ANY ($1)))",
-        " AND ($2::text IS NULL OR d.device_type = $2)",
-        " AND ($3::text IS NULL OR d.site = $3)",
-        " AND ($4::text IS NULL OR d.status = $4)",
-        " AND ($5::text IS NULL OR d.hostname ILIKE $5 OR d.ip_address ILIKE $5 OR d.description ILIKE $5)",
-        " AND ($6::text IS NULL OR d.hostname > $6)",
-        " ORDER BY d.hostname LIMIT $7"
+    const ANY: &str = list_select!("cardinality($1::bigint[]) = 0");
+    const TAGGED: &str = list_select!(
+        "d.id IN (SELECT dt.device_id FROM device_tags dt WHERE dt.tag_id = ANY ($1::bigint[]))"
     );
-    sqlx::query_as(LIST)
-        .bind(filter.tags.iter().map(|tag| clean(tag)).collect::<Vec<_>>())
+    // Ids rather than names: the server knows how many devices have a tag only when it knows the tag, and goes through
+    // the devices by name or by tag accordingly.
+    const TAGS: &str = "SELECT id FROM tags WHERE name = ANY ($1::text[])";
+    let failed = StoreError::query("list devices");
+    let mut tags: Vec<i64> = Vec::new();
+    if !filter.tags.is_empty() {
+        let names: Vec<_> = filter.tags.iter().map(|tag| clean(tag)).collect();
+        tags = sqlx::query_scalar(TAGS).bind(names).fetch_all(store.reader()).await.map_err(&failed)?;
+    }
+    sqlx::query_as(if filter.tags.is_empty() { ANY } else { TAGGED })
+        .bind(tags)
         .bind(clean_option(&filter.platform))
         .bind(clean_option(&filter.site))
         .bind(clean_option(&filter.status))
         .bind(filter.text.as_deref().map(contains_pattern))
         .bind(clean_option(&filter.after))
         .bind(i64::from(filter.limit.unwrap_or(DeviceFilter::DEFAULT_LIMIT)))
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
-        .map_err(StoreError::query("list devices"))
+        .map_err(failed)
 }
 
 macro_rules! device_select {
@@ -151,6 +152,23 @@ macro_rules! device_select {
     };
 }
 use device_select;
+
+macro_rules! list_select {
+    ($tagged:literal) => {
+        concat!(
+            device_select!(),
+            " WHERE ",
+            $tagged,
+            " AND ($2::text IS NULL OR d.device_type = $2)",
+            " AND ($3::text IS NULL OR d.site = $3)",
+            " AND ($4::text IS NULL OR d.status = $4)",
+            " AND ($5::text IS NULL OR d.hostname ILIKE $5 OR d.ip_address ILIKE $5 OR d.description ILIKE $5)",
+            " AND ($6::text IS NULL OR d.hostname > $6)",
+            " ORDER BY d.hostname LIMIT $7"
+        )
+    };
+}
+use list_select;
 
 impl FromRow<'_, PgRow> for Device {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {

@@ -98,23 +98,36 @@ impl JobFilter {
     pub const DEFAULT_LIMIT: u32 = 100;
 }
 
+/// Devices come last, so that no more of them are read than the page has lines.
+macro_rules! list_select {
+    ($from_where:literal) => {
+        concat!(
+            "SELECT j.*, d.hostname FROM (SELECT j.* ",
+            $from_where,
+            " AND ($2::bigint IS NULL OR j.device_id = $2)",
+            " AND ($3::text IS NULL OR j.status = $3)",
+            " AND ($4::text IS NULL OR j.outcome = $4)",
+            " AND ($5::bigint IS NULL OR j.id < $5)",
+            " ORDER BY j.id DESC LIMIT $6) j JOIN devices d ON d.id = j.device_id ORDER BY j.id DESC"
+        )
+    };
+}
+
 /// Lists jobs, newest first.
 pub async fn list(store: &Store, filter: &JobFilter) -> Result<Vec<JobRow>, StoreError> {
-    const LIST: &str = "SELECT j.*, d.hostname FROM jobs j JOIN devices d ON d.id = j.device_id
-        WHERE ($1::bigint IS NULL OR j.id IN (SELECT job_id FROM run_jobs WHERE run_id = $1))
-            AND ($2::bigint IS NULL OR j.device_id = $2)
-            AND ($3::text IS NULL OR j.status = $3)
-            AND ($4::text IS NULL OR j.outcome = $4)
-            AND ($5::bigint IS NULL OR j.id < $5)
-        ORDER BY j.id DESC LIMIT $6";
-    sqlx::query_as(LIST)
+    // The jobs of a run along its own index: with the question whether there is a run in the condition itself, the server
+    // walks through all jobs.
+    const ALL: &str = list_select!("FROM jobs j WHERE $1::bigint IS NULL");
+    const OF_RUN: &str =
+        list_select!("FROM run_jobs rj JOIN jobs j ON j.id = rj.job_id WHERE rj.run_id = $1");
+    sqlx::query_as(if filter.run.is_some() { OF_RUN } else { ALL })
         .bind(filter.run.map(|id| id.0))
         .bind(filter.device.map(|id| id.0))
         .bind(filter.status.map(JobStatus::as_str))
         .bind(filter.outcome.map(Outcome::as_str))
         .bind(filter.before.map(|id| id.0))
         .bind(i64::from(filter.limit.unwrap_or(JobFilter::DEFAULT_LIMIT)))
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list jobs"))
 }
@@ -129,9 +142,9 @@ pub async fn get(store: &Store, id: JobId) -> Result<JobDetail, StoreError> {
     const ATTEMPTS: &str = "SELECT * FROM job_attempts WHERE job_id = $1 ORDER BY attempt";
     let failed = StoreError::query("look up a job");
     let job: Option<JobRow> =
-        sqlx::query_as(JOB).bind(id.0).fetch_optional(store.pool()).await.map_err(&failed)?;
+        sqlx::query_as(JOB).bind(id.0).fetch_optional(store.reader()).await.map_err(&failed)?;
     let job = job.ok_or_else(|| StoreError::not_found("job", id))?;
-    let attempts = sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(store.pool()).await.map_err(&failed)?;
+    let attempts = sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(store.reader()).await.map_err(&failed)?;
     Ok(JobDetail { job, attempts, events: logs::job_events(store, id).await? })
 }
 

@@ -105,9 +105,8 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
     const JOBS: &str = "WITH wanted AS (
             SELECT d.id FROM devices d
             WHERE d.status <> 'disabled' AND ($4::bigint[] IS NULL OR d.id = ANY ($4))
-                AND ($5::text[] IS NULL OR EXISTS (
-                    SELECT 1 FROM device_tags dt JOIN tags t ON t.id = dt.tag_id
-                    WHERE dt.device_id = d.id AND t.name = ANY ($5)))
+                AND ($5::text[] IS NULL OR d.id = ANY (ARRAY (
+                    SELECT dt.device_id FROM device_tags dt JOIN tags t ON t.id = dt.tag_id WHERE t.name = ANY ($5))))
             ORDER BY d.id FOR KEY SHARE OF d
         ), made AS (
             INSERT INTO jobs AS j (device_id, run_id, kind, priority)
@@ -166,8 +165,8 @@ pub async fn cancel_run(store: &Store, run: RunId) -> Result<u64, StoreError> {
             status = CASE j.status WHEN 'queued' THEN 'cancelled' ELSE j.status END,
             completed_at = CASE j.status WHEN 'queued' THEN now() END
         WHERE j.id = ANY ($1) AND NOT j.cancel_requested
-            AND NOT EXISTS (SELECT 1 FROM run_jobs other JOIN runs r ON r.id = other.run_id
-                            WHERE other.job_id = j.id AND r.cancelled_at IS NULL)";
+            AND (SELECT count(*) FROM run_jobs other JOIN runs r ON r.id = other.run_id
+                 WHERE other.job_id = j.id AND r.cancelled_at IS NULL) = 0";
     let failed = StoreError::query("cancel a run");
     let mut tx = store.begin("cancel a run").await?;
     let found = sqlx::query(RUN).bind(run.0).execute(&mut *tx).await.map_err(&failed)?;
@@ -181,9 +180,10 @@ pub async fn cancel_run(store: &Store, run: RunId) -> Result<u64, StoreError> {
     Ok(cancelled.rows_affected())
 }
 
-/// The newest runs.
-pub async fn runs_list(store: &Store, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-    const LIST: &str = "SELECT r.*, counts.* FROM (SELECT * FROM runs ORDER BY id DESC LIMIT $1) r
+/// The newest runs; with `before` only older ones than that.
+pub async fn runs_list(store: &Store, limit: u32, before: Option<RunId>) -> Result<Vec<RunRow>, StoreError> {
+    const LIST: &str = "SELECT r.*, counts.* FROM (
+            SELECT * FROM runs WHERE $2::bigint IS NULL OR id < $2 ORDER BY id DESC LIMIT $1) r
         CROSS JOIN LATERAL (
             SELECT count(*) AS jobs, count(*) FILTER (WHERE j.status IN ('queued', 'running')) AS active,
                 count(*) FILTER (WHERE j.outcome = 'failed') AS failed
@@ -191,7 +191,8 @@ pub async fn runs_list(store: &Store, limit: u32) -> Result<Vec<RunRow>, StoreEr
         ORDER BY r.id DESC";
     sqlx::query_as(LIST)
         .bind(i64::from(limit))
-        .fetch_all(store.pool())
+        .bind(before.map(|id| id.0))
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list runs"))
 }

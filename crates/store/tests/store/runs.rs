@@ -144,7 +144,7 @@ async fn a_cancelled_run_ends_what_waits_and_marks_what_runs() {
     assert!(fixture.claim(10).await.is_empty());
     let progress = jobs::run_progress(&fixture.store, run).await.unwrap();
     assert_eq!((progress.cancelled, progress.running), (2, 1));
-    assert!(jobs::runs_list(&fixture.store, 1).await.unwrap()[0].cancelled_at.is_some());
+    assert!(jobs::runs_list(&fixture.store, 1, None).await.unwrap()[0].cancelled_at.is_some());
     assert!(is_missing(jobs::cancel_run(&fixture.store, RunId(99)).await, "run"));
 }
 
@@ -184,14 +184,14 @@ async fn runs_and_jobs_are_listed_newest_first() {
     let second = fixture.run(TargetSelection::All).await;
     assert_eq!((second.jobs, second.shared), (1, 1));
 
-    let runs = jobs::runs_list(&fixture.store, 10).await.unwrap();
+    let runs = jobs::runs_list(&fixture.store, 10, None).await.unwrap();
     assert_eq!(
         runs.iter().map(|run| (run.id, run.jobs, run.active, run.failed)).collect::<Vec<_>>(),
         [(second.run, 2, 2, 0), (first, 2, 1, 1)]
     );
     assert_eq!((runs[0].origin.as_str(), runs[0].requested_by.as_str()), ("person", "tester"));
     assert_eq!((&runs[0].target, runs[0].schedule), (&TargetSelection::All, None));
-    assert_eq!(jobs::runs_list(&fixture.store, 1).await.unwrap().len(), 1);
+    assert_eq!(jobs::runs_list(&fixture.store, 1, None).await.unwrap().len(), 1);
 
     let list = async |filter| -> Vec<JobId> {
         jobs::list(&fixture.store, &filter).await.unwrap().into_iter().map(|job| job.id).collect()

@@ -31,14 +31,14 @@ async fn a_schedule_starts_a_run_when_it_is_due() {
     let started = schedules::start_due(&fixture.store).await.unwrap();
     assert_eq!(started.iter().map(|run| (run.jobs, run.shared)).collect::<Vec<_>>(), [(2, 0)]);
     assert!(schedules::start_due(&fixture.store).await.unwrap().is_empty());
-    let run = jobs::runs_list(&fixture.store, 1).await.unwrap().remove(0);
+    let run = jobs::runs_list(&fixture.store, 1, None).await.unwrap().remove(0);
     assert_eq!(
         (run.origin.as_str(), run.schedule, run.requested_by.as_str()),
         ("schedule", Some(made.id), "hourly")
     );
     assert!(only(&fixture).await.last_run.is_some());
     schedules::remove(&fixture.store, "hourly").await.unwrap();
-    let run = jobs::runs_list(&fixture.store, 1).await.unwrap().remove(0);
+    let run = jobs::runs_list(&fixture.store, 1, None).await.unwrap().remove(0);
     assert_eq!((run.origin.as_str(), run.schedule), ("schedule", None));
 }
 
