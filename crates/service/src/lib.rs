@@ -7,6 +7,8 @@
 
 mod committer;
 mod scheduler;
+mod stores;
 mod worker;
 
+pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

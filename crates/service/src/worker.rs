@@ -2,10 +2,10 @@
 
 use crate::committer::Committer;
 use crate::scheduler::{Context, Dispatcher, Keeper, Running};
+use crate::stores::Stores;
 use netraven_device::DeviceSettings;
 use netraven_model::Backoff;
 use netraven_platform::Platforms;
-use netraven_store::Store;
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,10 @@ pub struct WorkerSettings {
     pub retry: Backoff,
     /// Bounds of a session.
     pub device: DeviceSettings,
+    /// How many months of the job log are kept at least; `None` for all.
+    pub job_log_months: Option<u32>,
+    /// The same for the dialogues with devices.
+    pub connection_log_months: Option<u32>,
 }
 
 impl Default for WorkerSettings {
@@ -44,6 +48,8 @@ impl Default for WorkerSettings {
                 limit: Duration::from_secs(300),
             },
             device: DeviceSettings::default(),
+            job_log_months: None,
+            connection_log_months: None,
         }
     }
 }
@@ -60,9 +66,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the worker's tasks.
+    /// Starts the worker's tasks, each with the store of its service.
     pub fn start(
-        store: Store,
+        stores: Stores,
         vault: Arc<Vault>,
         platforms: Arc<Platforms>,
         settings: WorkerSettings,
@@ -71,8 +77,8 @@ impl Worker {
         let running = Arc::new(Running::default());
         let parallel = settings.parallel_sessions;
         let (committer, results) =
-            Committer::new(store.clone(), settings.name.clone(), running.clone(), parallel);
-        let context = Arc::new(Context { store, vault, platforms, settings, results, running });
+            Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
+        let context = Arc::new(Context { stores, vault, platforms, settings, results, running });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),

@@ -1,5 +1,10 @@
 //! Credentials at rest. Their secrets are ciphertexts made elsewhere; here they are opaque bytes.
 
+mod uses;
+
+pub use uses::{CredentialUse, count_uses};
+
+use crate::audit::{self, Action, Details, Entry};
 use crate::text::{clean, clean_option};
 use crate::{Store, StoreError, tags};
 use chrono::{DateTime, Utc};
@@ -134,6 +139,13 @@ pub async fn insert(
     let names = if new.tags.is_empty() { &default[..] } else { &new.tags };
     let wanted: Vec<_> = names.iter().map(|name| (id.0, clean(name))).collect();
     tags::attach_credentials(&mut tx, &wanted).await?;
+    let details = Details::Credential {
+        has_password: new.password.is_some(),
+        has_enable_secret: new.enable_secret.is_some(),
+        has_private_key: new.private_key.is_some(),
+    };
+    let entry = Entry::new(Action::CredentialAdded, &new.name).with(details);
+    audit::write(&mut tx, store.actor(), &entry).await?;
     tx.commit().await.map_err(StoreError::query("store a credential"))?;
     get_info(store, &new.name).await
 }
@@ -141,7 +153,7 @@ pub async fn insert(
 /// All credentials in the order in which they are tried, without their ciphertexts.
 pub async fn list(store: &Store) -> Result<Vec<CredentialInfo>, StoreError> {
     const LIST: &str = concat!(info_select!(), " ORDER BY c.priority, c.success_rate DESC, c.name");
-    sqlx::query_as(LIST).fetch_all(store.pool()).await.map_err(StoreError::query("list credentials"))
+    sqlx::query_as(LIST).fetch_all(store.reader()).await.map_err(StoreError::query("list credentials"))
 }
 
 /// One credential by its name, without its ciphertexts.
@@ -152,7 +164,7 @@ pub async fn get_info(store: &Store, name: &str) -> Result<CredentialInfo, Store
     const GET: &str = concat!(info_select!(), " WHERE c.name = $1");
     sqlx::query_as(GET)
         .bind(clean(name))
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("look up a credential"))?
         .ok_or_else(|| StoreError::not_found("credential", name))
@@ -163,18 +175,23 @@ pub async fn get_info(store: &Store, name: &str) -> Result<CredentialInfo, Store
 /// # Errors
 /// [`StoreError::NotFound`].
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
+    let failed = StoreError::query("remove a credential");
+    let mut tx = store.begin("remove a credential").await?;
     let removed = sqlx::query("DELETE FROM credentials WHERE name = $1")
         .bind(clean(name))
-        .execute(store.pool())
+        .execute(&mut *tx)
         .await
-        .map_err(StoreError::query("remove a credential"))?;
-    if removed.rows_affected() == 0 { Err(StoreError::not_found("credential", name)) } else { Ok(()) }
+        .map_err(&failed)?;
+    if removed.rows_affected() == 0 {
+        return Err(StoreError::not_found("credential", name));
+    }
+    audit::write(&mut tx, store.actor(), &Entry::new(Action::CredentialRemoved, name)).await?;
+    tx.commit().await.map_err(&failed)
 }
 
 macro_rules! info_select {
     () => {
-        "SELECT c.id, c.name, c.username, c.password IS NOT NULL AS has_password,
-            c.enable_secret IS NOT NULL AS has_enable_secret, c.private_key IS NOT NULL AS has_private_key,
+        "SELECT c.id, c.name, c.username, c.has_password, c.has_enable_secret, c.has_private_key,
             c.priority, c.description, c.last_used, c.last_success, c.success_rate, c.successes, c.failures,
             c.created_at,
             ARRAY (SELECT t.name FROM credential_tags ct JOIN tags t ON t.id = ct.tag_id

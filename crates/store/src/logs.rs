@@ -44,12 +44,34 @@ pub struct ConnectionLog {
     pub log: String,
 }
 
+/// The dialogue of one session, to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialogue {
+    /// Identity of the dialogue, so that writing it twice stores it once.
+    pub id: Uuid,
+    /// The job; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// The device; `None` where it is not in the inventory.
+    pub device: Option<DeviceId>,
+    /// When the session ended.
+    pub ended_at: DateTime<Utc>,
+    /// Prompts, commands and short answers, secrets masked.
+    pub text: String,
+}
+
+impl Dialogue {
+    /// A dialogue with a fresh id.
+    pub fn new(job: Option<JobId>, device: Option<DeviceId>, ended_at: DateTime<Utc>, text: String) -> Self {
+        Self { id: Uuid::now_v7(), job, device, ended_at, text }
+    }
+}
+
 /// The events of a job, oldest first.
 pub async fn job_events(store: &Store, job: JobId) -> Result<Vec<LogEntry>, StoreError> {
     const EVENTS: &str = "SELECT * FROM job_logs WHERE job_id = $1 ORDER BY timestamp, id";
     sqlx::query_as(EVENTS)
         .bind(job.0)
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("read the events of a job"))
 }
@@ -71,16 +93,26 @@ pub async fn latest_connection_log(
     latest(store, LATEST, device.0).await
 }
 
-/// Writes events; one that is there already stays as it is.
-pub(crate) async fn write_events<'a>(
-    tx: &mut PgConnection,
-    events: impl IntoIterator<Item = &'a JobEvent>,
-) -> Result<(), StoreError> {
+/// Writes events and dialogues. Those that are there already stay as they are, so that a call whose answer was lost can be
+/// made again: what was given an id once is stored once.
+///
+/// # Errors
+/// The database failed, and nothing was written: call again where [`StoreError::is_transient`] says so.
+pub async fn write(store: &Store, events: &[&JobEvent], dialogues: &[&Dialogue]) -> Result<(), StoreError> {
+    if events.is_empty() && dialogues.is_empty() {
+        return Ok(());
+    }
+    let mut tx = store.begin("write logs").await?;
+    write_events(&mut tx, events).await?;
+    write_dialogues(&mut tx, dialogues).await?;
+    tx.commit().await.map_err(StoreError::query("write logs"))
+}
+
+async fn write_events(tx: &mut PgConnection, events: &[&JobEvent]) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[],
             $7::text[], $8::bool[], $9::jsonb[])
         ON CONFLICT DO NOTHING";
-    let events: Vec<&JobEvent> = events.into_iter().collect();
     if events.is_empty() {
         return Ok(());
     }
@@ -100,23 +132,19 @@ pub(crate) async fn write_events<'a>(
         .map_err(StoreError::query("write the job log"))
 }
 
-/// Writes dialogues: job, device, end of the session, text.
-pub(crate) async fn write_dialogues<'a>(
-    tx: &mut PgConnection,
-    dialogues: impl Iterator<Item = (JobId, DeviceId, DateTime<Utc>, &'a str)>,
-) -> Result<(), StoreError> {
+async fn write_dialogues(tx: &mut PgConnection, dialogues: &[&Dialogue]) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO connection_logs (id, job_id, device_id, timestamp, log)
-        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[])";
-    let dialogues: Vec<_> = dialogues.collect();
+        SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[])
+        ON CONFLICT DO NOTHING";
     if dialogues.is_empty() {
         return Ok(());
     }
     sqlx::query(INSERT)
-        .bind(dialogues.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
-        .bind(dialogues.iter().map(|(job, ..)| job.0).collect::<Vec<_>>())
-        .bind(dialogues.iter().map(|(_, device, ..)| device.0).collect::<Vec<_>>())
-        .bind(dialogues.iter().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
-        .bind(dialogues.iter().map(|(.., text)| clean(text)).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|dialogue| dialogue.id).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|dialogue| dialogue.job.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|dialogue| dialogue.device.map(|id| id.0)).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|dialogue| dialogue.ended_at).collect::<Vec<_>>())
+        .bind(dialogues.iter().map(|dialogue| clean(&dialogue.text)).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)
@@ -137,7 +165,7 @@ async fn latest(
 ) -> Result<Option<ConnectionLog>, StoreError> {
     sqlx::query_as(statement)
         .bind(id)
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("read a connection log"))
 }

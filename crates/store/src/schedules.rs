@@ -88,7 +88,7 @@ pub async fn add(store: &Store, new: &NewSchedule) -> Result<Schedule, StoreErro
 /// All schedules by name.
 pub async fn list(store: &Store) -> Result<Vec<Schedule>, StoreError> {
     sqlx::query_as("SELECT * FROM schedules ORDER BY name")
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list schedules"))
 }

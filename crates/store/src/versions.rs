@@ -89,7 +89,7 @@ pub async fn list(
         .bind(device.0)
         .bind(before_seq)
         .bind(i64::from(limit))
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list versions"))
 }
@@ -114,7 +114,7 @@ pub async fn load(store: &Store, device: &str, selector: VersionSelector) -> Res
     let stored: Vec<StoredPart> = sqlx::query_as(PARTS)
         .bind(id.0)
         .bind(row.id.0)
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("read the parts of a version"))?;
     let parts = stored.into_iter().map(|part| part.open(&row)).collect::<Result<_, _>>()?;
@@ -140,7 +140,7 @@ async fn find(
         .bind(device.0)
         .bind(seq)
         .bind(at)
-        .fetch_optional(store.pool())
+        .fetch_optional(store.reader())
         .await
         .map_err(StoreError::query("look up a version"))
 }

@@ -53,7 +53,7 @@ pub async fn alive(store: &Store, kind: &str, within: Duration) -> Result<bool, 
     sqlx::query_scalar(ALIVE)
         .bind(clean(kind))
         .bind(within.as_secs_f64())
-        .fetch_one(store.pool())
+        .fetch_one(store.reader())
         .await
         .map_err(StoreError::query("look for workers"))
 }
@@ -61,7 +61,7 @@ pub async fn alive(store: &Store, kind: &str, within: Duration) -> Result<bool, 
 /// All processes that have not signed off, by name.
 pub async fn list(store: &Store) -> Result<Vec<Worker>, StoreError> {
     sqlx::query_as("SELECT * FROM workers ORDER BY name")
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list workers"))
 }

@@ -64,7 +64,8 @@ impl Dispatcher {
         let settings = &self.context.settings;
         let wanted = permits.num_permits();
         let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let claimed = jobs::claim(&self.context.store, &settings.name, limit, settings.lease).await?;
+        let claimed =
+            jobs::claim(&self.context.stores.scheduler, &settings.name, limit, settings.lease).await?;
         let filled = if claimed.len() == wanted { Filled::Full } else { Filled::Partly };
         for job in claimed {
             if let Some(permit) = permits.split(1) {
@@ -92,7 +93,7 @@ impl Dispatcher {
     /// Until somebody rings or it is time to look anyway.
     async fn wait(&self, listener: &mut Option<JobListener>, pause: Duration) {
         if listener.is_none() {
-            *listener = JobListener::connect(&self.context.store).await.ok();
+            *listener = JobListener::connect(&self.context.stores.scheduler).await.ok();
         }
         match listener {
             Some(listening) => {
@@ -149,7 +150,7 @@ impl Dispatcher {
 }
 
 async fn give_back(context: &Context, claimed: &ClaimedJob) {
-    let released = jobs::release(&context.store, &context.settings.name, &[claimed.job]).await;
+    let released = jobs::release(&context.stores.scheduler, &context.settings.name, &[claimed.job]).await;
     if let Err(error) = released {
         tracing::warn!(job = %claimed.job, %error, "the job could not be given back, it waits for its lease to end");
     }
@@ -164,6 +165,7 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
     let now = Utc::now();
     Finished {
         job: claimed.job,
+        device: claimed.device,
         token: claimed.token,
         attempt: claimed.attempt,
         started_at,
@@ -173,6 +175,6 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
         credential_used: None,
         credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],
-        dialogue: String::new(),
+        dialogue: None,
     }
 }

@@ -9,6 +9,7 @@ use netraven_model::{
 use netraven_platform::Platform;
 use netraven_store::credentials::StoredCredential;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
+use netraven_store::logs::Dialogue;
 use netraven_vault::{Place, Vault, VaultError};
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -33,6 +34,7 @@ struct Course<'a> {
     context: &'a Context,
     claimed: &'a ClaimedJob,
     finished: Finished,
+    dialogue: String,
 }
 
 impl<'a> Course<'a> {
@@ -40,6 +42,7 @@ impl<'a> Course<'a> {
         let now = Utc::now();
         let finished = Finished {
             job: claimed.job,
+            device: claimed.device,
             token: claimed.token,
             attempt: claimed.attempt,
             started_at: now,
@@ -49,9 +52,9 @@ impl<'a> Course<'a> {
             credential_used: None,
             credentials_refused: Vec::new(),
             events: Vec::new(),
-            dialogue: String::new(),
+            dialogue: None,
         };
-        Self { context, claimed, finished }
+        Self { context, claimed, finished, dialogue: String::new() }
     }
 
     async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
@@ -113,7 +116,7 @@ impl<'a> Course<'a> {
     fn take(&mut self, outcome: CollectOutcome, credential: CredentialId) -> Result<Collected, Failure> {
         let finished = &mut self.finished;
         finished.events.extend(outcome.events);
-        finished.dialogue.push_str(&outcome.dialogue);
+        self.dialogue.push_str(&outcome.dialogue);
         finished.host_key = outcome.learned.or(finished.host_key.take());
         match outcome.login {
             LoginResult::Accepted => finished.credential_used = Some(credential),
@@ -152,8 +155,10 @@ impl<'a> Course<'a> {
                 FinishedResult::Failed { failure, retry_in }
             }
         };
-        self.finished.finished_at = Utc::now();
-        Finished { result, ..self.finished }
+        let (job, device, ended_at) = (self.claimed.job, self.claimed.device, Utc::now());
+        let dialogue = (!self.dialogue.is_empty())
+            .then(|| Dialogue::new(Some(job), Some(device), ended_at, self.dialogue));
+        Finished { result, finished_at: ended_at, dialogue, ..self.finished }
     }
 }
 

@@ -1,8 +1,11 @@
-//! What has to be done again and again: leases, cancelled jobs, schedules, partitions, the heartbeat.
+//! What has to be done again and again: leases, cancelled jobs, schedules, the log tables, the heartbeat.
 
 use super::Context;
 use super::running::End;
-use netraven_store::{StoreError, jobs, maintenance, schedules, workers};
+use chrono::{Months, Utc};
+use netraven_model::JobEvent;
+use netraven_store::maintenance::{self, LogTable};
+use netraven_store::{StoreError, jobs, logs, schedules, workers};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +18,28 @@ const CANCEL_CHECK: Duration = Duration::from_secs(1);
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
 /// How often this worker says that it lives; others take it for dead after three of them.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Partitions are made months ahead.
-const PARTITIONS: Duration = Duration::from_secs(6 * 3600);
+/// Partitions are made months ahead, and dropped when their last month is over.
+const LOG_TABLES: Duration = Duration::from_secs(6 * 3600);
 
 /// Runs the periodic work of a worker.
 pub(crate) struct Keeper {
     context: Arc<Context>,
+    /// What happened to jobs whose lease was lost, until the job log has it.
+    unlogged: Vec<JobEvent>,
 }
 
 impl Keeper {
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self { context }
+        Self { context, unlogged: Vec::new() }
     }
 
-    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
         let lease = self.context.settings.lease / 3;
         let mut leases = interval_at(Instant::now() + lease, lease);
-        let mut ticks = [CANCEL_CHECK, HOUSEKEEPING, HEARTBEAT, PARTITIONS].map(interval);
+        let mut ticks = [CANCEL_CHECK, HOUSEKEEPING, HEARTBEAT, LOG_TABLES].map(interval);
         leases.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
-        let [cancel, housekeeping, heartbeat, partitions] = &mut ticks;
+        let [cancel, housekeeping, heartbeat, log_tables] = &mut ticks;
         loop {
             let done = tokio::select! {
                 // Leases are kept until the last session is over, also while the worker stops.
@@ -43,13 +48,13 @@ impl Keeper {
                 _ = cancel.tick() => self.close_cancelled().await,
                 _ = housekeeping.tick() => self.keep_house().await,
                 _ = heartbeat.tick() => self.beat().await,
-                _ = partitions.tick() => maintenance::ensure_partitions(&self.context.store).await,
+                _ = log_tables.tick() => self.keep_log_tables().await,
             };
             if let Err(error) = done {
                 tracing::warn!(%error, "periodic work failed, it is tried again");
             }
         }
-        let left = workers::leave(&self.context.store, &self.context.settings.name).await;
+        let left = workers::leave(&self.context.stores.scheduler, &self.context.settings.name).await;
         if let Err(error) = left {
             tracing::debug!(%error, "this worker could not sign off");
         }
@@ -61,7 +66,9 @@ impl Keeper {
             return Ok(());
         }
         let settings = &self.context.settings;
-        let held = jobs::extend_leases(&self.context.store, &settings.name, &running, settings.lease).await?;
+        let held =
+            jobs::extend_leases(&self.context.stores.scheduler, &settings.name, &running, settings.lease)
+                .await?;
         let held: HashSet<_> = held.into_iter().collect();
         // A job that ended meanwhile is not held either, and is no longer running.
         for job in running.into_iter().filter(|job| !held.contains(job)) {
@@ -75,27 +82,54 @@ impl Keeper {
         if running.is_empty() {
             return Ok(());
         }
-        for job in jobs::cancelled_among(&self.context.store, &running).await? {
+        for job in jobs::cancelled_among(&self.context.stores.scheduler, &running).await? {
             self.context.running.abort(job, End::Cancelled);
         }
         Ok(())
     }
 
-    async fn keep_house(&self) -> Result<(), StoreError> {
+    async fn keep_house(&mut self) -> Result<(), StoreError> {
         // First what is ours: after an outage of the database our own leases may be over, too.
         self.keep_leases().await?;
-        let returned = jobs::requeue_expired(&self.context.store).await?;
-        if returned > 0 {
-            tracing::warn!(jobs = returned, "the lease of jobs ended without a result, they were taken back");
+        let lost = jobs::requeue_expired(&self.context.stores.scheduler).await?;
+        if !lost.is_empty() {
+            let jobs = lost.len();
+            tracing::warn!(jobs, "the lease of jobs ended without a result, they were taken back");
+            self.unlogged.extend(lost);
         }
-        for run in schedules::start_due(&self.context.store).await? {
+        self.log_lost().await?;
+        for run in schedules::start_due(&self.context.stores.scheduler).await? {
             tracing::info!(run = %run.run, jobs = run.jobs, "a schedule started a run");
         }
         Ok(())
     }
 
+    /// The events have their ids: what could not be written now is written next time, and once.
+    async fn log_lost(&mut self) -> Result<(), StoreError> {
+        let events: Vec<_> = self.unlogged.iter().collect();
+        logs::write(&self.context.stores.joblog, &events, &[]).await?;
+        self.unlogged.clear();
+        Ok(())
+    }
+
+    async fn keep_log_tables(&self) -> Result<(), StoreError> {
+        let (joblog, settings) = (&self.context.stores.joblog, &self.context.settings);
+        maintenance::ensure_partitions(joblog).await?;
+        for (table, months) in [
+            (LogTable::JobLogs, settings.job_log_months),
+            (LogTable::ConnectionLogs, settings.connection_log_months),
+        ] {
+            let limit = months.and_then(|months| Utc::now().checked_sub_months(Months::new(months)));
+            let Some(limit) = limit else { continue };
+            for partition in maintenance::drop_old_logs(joblog, table, limit).await? {
+                tracing::info!(partition, %limit, "a month of logs was dropped, it is older than they are kept");
+            }
+        }
+        Ok(())
+    }
+
     async fn beat(&self) -> Result<(), StoreError> {
-        workers::heartbeat(&self.context.store, &self.context.settings.name, "worker").await
+        workers::heartbeat(&self.context.stores.scheduler, &self.context.settings.name, "worker").await
     }
 }
 

@@ -10,16 +10,16 @@ pub(crate) use keeper::Keeper;
 pub(crate) use running::Running;
 
 use crate::committer::Results;
+use crate::stores::Stores;
 use crate::worker::WorkerSettings;
 use netraven_platform::Platforms;
-use netraven_store::Store;
 use netraven_vault::Vault;
 use std::sync::Arc;
 
 /// What all tasks of a worker share.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) store: Store,
+    pub(crate) stores: Stores,
     pub(crate) vault: Arc<Vault>,
     pub(crate) platforms: Arc<Platforms>,
     pub(crate) settings: WorkerSettings,

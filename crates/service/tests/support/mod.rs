@@ -6,7 +6,8 @@ use netraven_device::{DeviceSettings, SshSettings};
 use netraven_lab::{Lab, LabDevice, LabSettings};
 use netraven_model::{Backoff, CredentialId, DeviceName, JobKind, RunId, Secret};
 use netraven_platform::Platforms;
-use netraven_service::{Worker, WorkerSettings};
+use netraven_service::{Stores, Worker, WorkerSettings};
+use netraven_store::access::Role;
 use netraven_store::credentials::NewCredential;
 use netraven_store::devices::{NewDevice, OnExisting};
 use netraven_store::jobs::{JobFilter, JobRow, NewRun, Origin, Progress, TargetSelection};
@@ -23,9 +24,12 @@ use tokio::time::{sleep, timeout};
 pub const LONG: Duration = Duration::from_secs(60);
 
 pub struct House {
+    /// May do everything: it stands for people and looks behind the worker's back.
     pub store: Store,
+    /// The worker's own, each with the rights of its service.
+    pub stores: Stores,
     pub vault: Arc<Vault>,
-    database: TestDatabase,
+    database: Option<TestDatabase>,
     keys: TempDir,
 }
 
@@ -33,19 +37,36 @@ impl House {
     /// `None`, said aloud, where PostgreSQL cannot be had.
     pub async fn new() -> Option<Self> {
         let database = TestDatabase::create().await?;
+        let stores = Stores {
+            scheduler: database.store_as(Role::Scheduler).await,
+            gateway: database.store_as(Role::Gateway).await,
+            joblog: database.store_as(Role::Joblog).await,
+        };
+        let house = Self::on(database.store().await, stores);
+        Some(Self { database: Some(database), ..house })
+    }
+
+    /// A house on somebody else's database.
+    pub fn on(store: Store, stores: Stores) -> Self {
         let keys = TempDir::new().unwrap();
         let vault = Arc::new(Vault::open_or_create(&keys.path().join("master.key")).unwrap());
-        Some(Self { store: database.store().await, vault, database, keys })
+        Self { store, stores, vault, database: None, keys }
     }
 
     /// A house whose inventory is the lab's, with the lab's credential.
     pub async fn with_lab(settings: LabSettings) -> Option<(Self, Lab)> {
         let house = Self::new().await?;
+        let lab = house.move_in(settings).await;
+        Some((house, lab))
+    }
+
+    /// Starts a lab and enters its devices and its credential.
+    pub async fn move_in(&self, settings: LabSettings) -> Lab {
         let lab = Lab::start(settings).unwrap();
         let lab_devices = lab.devices();
-        house.add_devices(&lab_devices).await;
-        house.add_credential("lab", &lab_devices[0], None, 100).await;
-        Some((house, lab))
+        self.add_devices(&lab_devices).await;
+        self.add_credential("lab", &lab_devices[0], None, 100).await;
+        lab
     }
 
     pub async fn add_devices(&self, lab_devices: &[LabDevice]) {
@@ -90,7 +111,7 @@ impl House {
         let mut settings = quick();
         change(&mut settings);
         let platforms = Arc::new(Platforms::shipped().unwrap());
-        Worker::start(self.store.clone(), self.vault.clone(), platforms, settings)
+        Worker::start(self.stores.clone(), self.vault.clone(), platforms, settings)
     }
 
     pub async fn start_run(&self) -> RunId {
@@ -140,7 +161,10 @@ impl House {
 
     /// Everything in the database that is text or bytes, as `pg_dump` sees it.
     pub fn dump(&self) -> Vec<u8> {
-        let output = std::process::Command::new("pg_dump").arg(self.database.url()).output().unwrap();
+        let output = std::process::Command::new("pg_dump")
+            .arg(self.database.as_ref().unwrap().url())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }

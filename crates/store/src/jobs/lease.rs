@@ -1,6 +1,6 @@
 use super::notify;
 use super::session::{free_devices, lock_devices};
-use crate::{Store, StoreError, logs};
+use crate::{Store, StoreError};
 use chrono::Utc;
 use netraven_model::{DeviceId, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
 use sqlx::{FromRow, PgConnection};
@@ -58,8 +58,9 @@ pub async fn release(store: &Store, worker: &str, jobs: &[JobId]) -> Result<u64,
 }
 
 /// Takes back the jobs whose lease is over: into the queue, or failed with `lease_lost` after [`LEASE_ATTEMPTS`]
-/// attempts, or cancelled where somebody asked for that. Answers how many.
-pub async fn requeue_expired(store: &Store) -> Result<u64, StoreError> {
+/// attempts, or cancelled where somebody asked for that. Answers with one event for each of them, which the caller hands to
+/// [`crate::logs::write`]; the same stands in the job's attempts.
+pub async fn requeue_expired(store: &Store) -> Result<Vec<JobEvent>, StoreError> {
     const EXPIRED: &str = "SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
         ORDER BY lease_until LIMIT $1";
     const STILL: &str = "SELECT id, device_id, attempts, cancel_requested FROM jobs
@@ -69,7 +70,7 @@ pub async fn requeue_expired(store: &Store) -> Result<u64, StoreError> {
     let expired: Vec<i64> =
         sqlx::query_scalar(EXPIRED).bind(EXPIRED_BATCH).fetch_all(store.pool()).await.map_err(&failed)?;
     if expired.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let mut tx = store.begin("take back expired jobs").await?;
     lock_devices(&mut tx, &expired).await?;
@@ -80,12 +81,11 @@ pub async fn requeue_expired(store: &Store) -> Result<u64, StoreError> {
     free_devices(&mut tx, &expired.iter().map(|job| job.id).collect::<Vec<_>>()).await?;
     take_back(&mut tx, &expired, &failure()).await?;
     fail_devices(&mut tx, &lost, &failure()).await?;
-    logs::write_events(&mut tx, &events(&expired)).await?;
     if !again.is_empty() {
         notify(&mut tx).await?;
     }
     tx.commit().await.map_err(&failed)?;
-    Ok(expired.len() as u64)
+    Ok(events(&expired))
 }
 
 /// Those of the jobs that somebody wants cancelled while they run.
@@ -93,7 +93,7 @@ pub async fn cancelled_among(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>
     const CANCELLED: &str = "SELECT id FROM jobs WHERE id = ANY ($1) AND cancel_requested ORDER BY id";
     let cancelled: Vec<i64> = sqlx::query_scalar(CANCELLED)
         .bind(ids(jobs))
-        .fetch_all(store.pool())
+        .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("look for cancelled jobs"))?;
     Ok(cancelled.into_iter().map(JobId).collect())

@@ -73,7 +73,7 @@ pub async fn run_progress(store: &Store, run: RunId) -> Result<Progress, StoreEr
         FROM runs r LEFT JOIN run_jobs rj ON rj.run_id = r.id LEFT JOIN jobs j ON j.id = rj.job_id
         WHERE r.id = $1 GROUP BY 1, 2, 3 ORDER BY jobs DESC, error_code";
     let failed = StoreError::query("count the jobs of a run");
-    let rows = sqlx::query(COUNT).bind(run.0).fetch_all(store.pool()).await.map_err(&failed)?;
+    let rows = sqlx::query(COUNT).bind(run.0).fetch_all(store.reader()).await.map_err(&failed)?;
     if rows.is_empty() {
         return Err(StoreError::not_found("run", run));
     }
@@ -98,7 +98,7 @@ pub async fn run_results(store: &Store, run: RunId) -> Result<Vec<RunResultRow>,
         WHERE rj.run_id = $1 ORDER BY d.hostname, j.id";
     let failed = StoreError::query("read the results of a run");
     let rows: Vec<RunResultRow> =
-        sqlx::query_as(RESULTS).bind(run.0).fetch_all(store.pool()).await.map_err(&failed)?;
+        sqlx::query_as(RESULTS).bind(run.0).fetch_all(store.reader()).await.map_err(&failed)?;
     if rows.is_empty() {
         // No results, or no such run?
         run_progress(store, run).await?;

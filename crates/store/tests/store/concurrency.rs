@@ -1,4 +1,4 @@
-use crate::support::{MINUTE, backup_of, changed, failed, finished, fixture};
+use crate::support::{MINUTE, backup_of, changed, failed, finished, fixture, record};
 use netraven_model::{DeviceId, ErrorCode, JobId, JobKind};
 use netraven_store::Store;
 use netraven_store::jobs::{self, Finished, NewRun, TargetSelection};
@@ -52,7 +52,7 @@ async fn work(store: Store, name: String, limit: u32, seen: Arc<Mutex<Seen>>) {
         for job in &claimed {
             seen.lock().unwrap().sessions.remove(&job.device);
         }
-        for answer in jobs::finish(&store, &name, &batch).await.unwrap() {
+        for answer in record(&store, &name, &batch).await {
             answer.unwrap();
         }
     }

@@ -1,7 +1,8 @@
 use crate::support::{changed, failed, finished, fixture, is_duplicate, is_invalid, is_missing};
 use netraven_model::{CredentialId, ErrorCode};
-use netraven_store::credentials::{self, NewCredential};
-use netraven_store::jobs::ClaimedJob;
+use netraven_store::access::Role;
+use netraven_store::credentials::{self, CredentialUse, NewCredential};
+use netraven_store::jobs::{self, ClaimedJob};
 use netraven_store::{devices, tags};
 
 #[tokio::test]
@@ -58,11 +59,11 @@ fn names(job: &ClaimedJob) -> Vec<&str> {
 async fn candidates_share_a_tag_and_come_with_their_ciphertexts_by_priority() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_device("r1").await;
-    tags::add(&fixture.store, "core", "role").await.unwrap();
-    tags::attach_device(&fixture.store, "r1", "core").await.unwrap();
-    fixture.add_credential("late", 20, &["core"]).await;
+    tags::add(&fixture.store, "spine", "role").await.unwrap();
+    tags::attach_device(&fixture.store, "r1", "spine").await.unwrap();
+    fixture.add_credential("late", 20, &["spine"]).await;
     // Shares two tags, and is a candidate once.
-    fixture.add_credential("early", 10, &["core", tags::DEFAULT]).await;
+    fixture.add_credential("early", 10, &["spine", tags::DEFAULT]).await;
     fixture.add_credential("elsewhere", 1, &["edge"]).await;
     let job = fixture.claim_new().await;
     assert_eq!(names(&job), ["early", "late"]);
@@ -149,4 +150,27 @@ async fn a_credential_that_was_removed_while_it_was_used_costs_no_result() {
     result.credentials_refused = vec![CredentialId(424_242)];
     fixture.finish_one(result).await;
     assert_eq!(devices::get(&fixture.store, "r1").await.unwrap().versions, 1);
+    let attempt = jobs::get(&fixture.store, job.job).await.unwrap().attempts.remove(0);
+    assert_eq!(attempt.credential, Some(gone), "what happened stays true");
+}
+
+#[tokio::test]
+async fn uses_on_a_device_that_was_removed_cost_the_others_nothing() {
+    let Some(fixture) = fixture().await else { return };
+    let (here, gone) = (fixture.add_device("here").await.id, fixture.add_device("gone").await.id);
+    let credential = fixture.add_credential("ops", 10, &[]).await;
+    devices::remove(&fixture.store, "gone").await.unwrap();
+    let used = |device| CredentialUse { device, credential, accepted: true, at: chrono::Utc::now() };
+    credentials::count_uses(&fixture.store, &[used(gone), used(here)]).await.unwrap();
+    assert_eq!(credentials::get_info(&fixture.store, "ops").await.unwrap().successes, 2);
+    assert_eq!(fixture.number("SELECT count(*) FROM netraven.credential_device_stats").await, 1);
+}
+
+#[tokio::test]
+async fn credentials_are_shown_to_those_who_may_not_read_their_ciphertexts() {
+    let Some(fixture) = fixture().await else { return };
+    fixture.add_credential("ops", 10, &[]).await;
+    let api = fixture.database.store_as(Role::Api).await;
+    let listed = credentials::list(&api).await.unwrap();
+    assert_eq!((listed.len(), listed[0].has_password, listed[0].has_private_key), (1, true, false));
 }

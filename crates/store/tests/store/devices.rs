@@ -1,4 +1,6 @@
-use crate::support::{changed, finished, fixture, is_duplicate, is_invalid, is_missing, new_device};
+use crate::support::{
+    changed, dialogue, finished, fixture, is_duplicate, is_invalid, is_missing, new_device,
+};
 use chrono::Utc;
 use netraven_model::{DeviceName, Event, HostKey, JobEvent};
 use netraven_store::devices::{self, DeviceChange, DeviceFilter, Imported, NewDevice, OnExisting, Removed};
@@ -218,7 +220,7 @@ async fn a_removed_device_takes_its_versions_jobs_and_logs_along_and_no_others()
         let event = JobEvent::new(Some(job.job), Some(job.device), Utc::now(), Event::Started { attempt: 1 });
         let mut result = finished(&job, changed("hostname r\n"));
         result.events.push(event);
-        result.dialogue = "> show".to_owned();
+        result.dialogue = dialogue(&result, "> show");
         result.host_key = Some(HostKey { algorithm: "a".into(), key: "k".into(), fingerprint: "f".into() });
         fixture.finish_one(result).await;
     }

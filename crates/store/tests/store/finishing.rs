@@ -1,4 +1,4 @@
-use crate::support::{MINUTE, changed, changed_parts, failed, finished, fixture, part, unchanged};
+use crate::support::{MINUTE, changed, changed_parts, dialogue, failed, finished, fixture, part, unchanged};
 use chrono::Utc;
 use netraven_model::{ErrorCode, Event, Facts, HostKey, JobEvent, JobStatus, Outcome, Span};
 use netraven_store::jobs::{self, FinishedResult, TargetSelection};
@@ -27,7 +27,7 @@ async fn a_first_backup_is_version_one_and_everything_about_it_is_kept() {
     let mut result = finished(&job, FinishedResult::Changed { config, platform_digest, flags, facts });
     result.credential_used = Some(credential);
     result.host_key = Some(HostKey { algorithm: "a".into(), key: "k".into(), fingerprint: "f".into() });
-    result.dialogue = "> show running-config".into();
+    result.dialogue = dialogue(&result, "> show running-config");
     result.events = vec![JobEvent::new(
         Some(job.job),
         Some(job.device),

@@ -1,9 +1,7 @@
-use crate::support::{MINUTE, changed, changed_parts, failed, finished, fixture, part, unchanged};
+use crate::support::{MINUTE, changed, changed_parts, dialogue, failed, finished, fixture, part, unchanged};
 use chrono::Utc;
-use netraven_model::{
-    CredentialId, ErrorCode, Event, Facts, Failure, HostKey, JobEvent, JobId, Outcome, Phase,
-};
-use netraven_store::jobs::{self, FinishError, FinishedResult, TargetSelection};
+use netraven_model::{ErrorCode, Event, Facts, Failure, HostKey, JobEvent, JobId, Outcome, Phase};
+use netraven_store::jobs::{self, FinishError, FinishedResult, Recorded, TargetSelection};
 use netraven_store::{devices, logs};
 use std::time::Duration;
 
@@ -18,7 +16,7 @@ async fn a_device_removed_while_its_job_ran_costs_the_others_nothing() {
         .iter()
         .map(|job| {
             let mut result = finished(job, changed("x\n"));
-            result.dialogue = "dialogue".into();
+            result.dialogue = dialogue(&result, "dialogue");
             result.host_key =
                 Some(HostKey { algorithm: "a".into(), key: "k".into(), fingerprint: "f".into() });
             result
@@ -28,7 +26,8 @@ async fn a_device_removed_while_its_job_ran_costs_the_others_nothing() {
     assert_eq!(recorded[0].as_ref().unwrap().outcome, Some(Outcome::Changed));
     assert_eq!(recorded[1], Err(FinishError::Gone(claimed[1].job)));
     assert_eq!(recorded[2].as_ref().unwrap().outcome, Some(Outcome::Changed));
-    assert_eq!(fixture.number("SELECT count(*) FROM netraven.connection_logs").await, 2);
+    // The session took place.
+    assert_eq!(fixture.number("SELECT count(*) FROM netraven.connection_logs").await, 3);
 }
 
 #[tokio::test]
@@ -40,8 +39,51 @@ async fn a_result_is_recorded_once() {
     let answers = fixture.finish(&[result.clone(), result.clone()]).await;
     assert!(answers[0].is_ok());
     assert_eq!(answers[1], Err(FinishError::Stale(job.job)));
-    assert_eq!(fixture.finish(&[result]).await, [Err(FinishError::Stale(job.job))]);
+    let other = finished(&job, changed("y\n"));
+    assert_eq!(fixture.finish(&[other]).await, [Err(FinishError::Stale(job.job))]);
     assert_eq!(jobs::get(&fixture.store, job.job).await.unwrap().attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_whose_recording_was_not_heard_of_is_recognized_and_not_recorded_again() {
+    let Some(fixture) = fixture().await else { return };
+    fixture.add_devices(5).await;
+    let run = fixture.run(TargetSelection::All).await.run;
+    let claimed = fixture.claim(5).await;
+    jobs::finish(&fixture.store, "w1", &[finished(&claimed[1], changed("x\n"))]).await.unwrap();
+    fixture.run(TargetSelection::Devices(vec![claimed[1].device])).await;
+    let again = fixture.claim(1).await.remove(0);
+    let results = [
+        finished(&claimed[0], changed("x\n")),
+        finished(&again, unchanged()),
+        finished(&claimed[2], failed(ErrorCode::Timeout, Some(Duration::ZERO))),
+        finished(&claimed[3], failed(ErrorCode::AuthFailed, None)),
+        finished(&claimed[4], FinishedResult::Cancelled),
+    ];
+    fixture
+        .execute(
+            "UPDATE netraven.jobs SET cancel_requested = true WHERE device_id =
+        (SELECT id FROM netraven.devices WHERE hostname = 'd0005')",
+        )
+        .await;
+    let first = fixture.finish(&results).await;
+    assert!(first.iter().all(Result::is_ok), "{first:?}");
+    // The job that is tried again is claimed meanwhile: its first attempt is recorded all the same.
+    assert_eq!(fixture.claim(1).await[0].job, claimed[2].job);
+    let second = jobs::finish(&fixture.store, "w1", &results).await.unwrap();
+    for (first, second) in first.iter().zip(&second) {
+        let (first, second) = (first.as_ref().unwrap(), second.as_ref().unwrap());
+        assert_eq!((first.job, first.outcome, first.version), (second.job, second.outcome, second.version));
+        assert_eq!(first.retry_planned, second.retry_planned);
+        let event = |recorded: &Recorded| recorded.event.as_ref().map(|event| event.event.clone());
+        assert_eq!(event(first), event(second));
+    }
+    let outcomes = second.iter().map(|answer| answer.as_ref().unwrap().outcome).collect::<Vec<_>>();
+    let (changed, unchanged) = (Some(Outcome::Changed), Some(Outcome::Unchanged));
+    assert_eq!(outcomes, [changed, unchanged, None, Some(Outcome::Failed), None]);
+    assert!(second[2].as_ref().unwrap().retry_planned && !second[4].as_ref().unwrap().retry_planned);
+    assert_eq!(fixture.number("SELECT count(*) FROM netraven.device_configurations").await, 2);
+    assert_eq!(jobs::run_progress(&fixture.store, run).await.unwrap().changed, 2);
 }
 
 #[tokio::test]
@@ -77,7 +119,7 @@ async fn nul_characters_anywhere_do_not_stop_a_result() {
     };
     let result = FinishedResult::Changed { config, platform_digest, flags: vec!["f\0".into()], facts };
     let mut one = finished(&claimed[0], result);
-    one.dialogue = "a\0b".into();
+    one.dialogue = dialogue(&one, "a\0b");
     one.host_key = Some(HostKey { algorithm: "a\0".into(), key: "k".into(), fingerprint: "f".into() });
     let failure = Failure::new(ErrorCode::PromptNotFound, Phase::Login, "got \0");
     let two = finished(&claimed[1], FinishedResult::Failed { failure: failure.clone(), retry_in: None });
@@ -103,13 +145,14 @@ async fn one_result_that_the_database_refuses_is_answered_for_alone() {
     fixture.run(TargetSelection::All).await;
     let claimed = fixture.claim(3).await;
     // No real result can break a rule of the schema, so one more rule is made for one of them.
-    fixture.execute("ALTER TABLE netraven.connection_logs ADD CHECK (log <> 'poison')").await;
+    fixture.execute("ALTER TABLE netraven.host_keys ADD CHECK (key <> 'poison')").await;
     let batch: Vec<_> = ["fine", "poison", "fine"]
         .into_iter()
         .zip(&claimed)
-        .map(|(dialogue, job)| {
+        .map(|(key, job)| {
             let mut result = finished(job, changed("x\n"));
-            result.dialogue = dialogue.into();
+            result.host_key =
+                Some(HostKey { algorithm: "a".into(), key: key.into(), fingerprint: "f".into() });
             result
         })
         .collect();
@@ -117,18 +160,6 @@ async fn one_result_that_the_database_refuses_is_answered_for_alone() {
     assert!(answers[0].is_ok() && answers[2].is_ok());
     assert!(matches!(&answers[1], Err(FinishError::Unstorable { job, .. }) if *job == claimed[1].job));
     assert_eq!(devices::get(&fixture.store, "d0002").await.unwrap().versions, 0);
-}
-
-#[tokio::test]
-async fn an_event_that_comes_twice_is_stored_once() {
-    let Some(fixture) = fixture().await else { return };
-    fixture.add_device("r1").await;
-    let job = fixture.claim_new().await;
-    let event = JobEvent::new(Some(job.job), Some(job.device), Utc::now(), Event::Started { attempt: 1 });
-    let mut result = finished(&job, failed(ErrorCode::Refused, None));
-    result.events = vec![event.clone(), event];
-    fixture.finish_one(result).await;
-    assert_eq!(logs::job_events(&fixture.store, job.job).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -155,13 +186,11 @@ async fn unchanged_without_any_version_is_recorded_as_that() {
 async fn a_database_that_is_cut_off_is_said_to_be_worth_a_retry_and_nothing_is_half_written() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_device("r1").await;
-    let credential = fixture.add_credential("ops", 10, &[]).await;
     let job = fixture.claim_new().await;
-    let mut result = finished(&job, changed("x\n"));
-    result.credential_used = Some(CredentialId(credential.0));
-    // Holds the transaction up at the statistics, behind the version; then its connection is cut.
+    let result = finished(&job, changed("x\n"));
+    // Holds the transaction up at the attempt, behind the version; then its connection is cut.
     let mut blocker = fixture.connection().await;
-    sqlx::raw_sql("BEGIN; SELECT * FROM netraven.credentials FOR UPDATE")
+    sqlx::raw_sql("BEGIN; LOCK TABLE netraven.job_attempts IN EXCLUSIVE MODE")
         .execute(&mut blocker)
         .await
         .unwrap();

@@ -1,4 +1,4 @@
-use crate::support::{Fixture, MINUTE, changed, failed, finished, fixture};
+use crate::support::{Fixture, MINUTE, changed, dialogue, failed, finished, fixture};
 use netraven_model::{ErrorCode, JobStatus, Outcome};
 use netraven_store::jobs::{self, ClaimedJob, FinishError, LEASE_ATTEMPTS, TargetSelection};
 use netraven_store::{devices, logs};
@@ -18,12 +18,12 @@ async fn leases_are_prolonged_for_their_holder_alone() {
     let other = claim_expired(&fixture, "w2").await;
     let both = [job.job, other.job];
     assert_eq!(jobs::extend_leases(&fixture.store, "w1", &both, MINUTE).await.unwrap(), [job.job]);
-    assert_eq!(jobs::requeue_expired(&fixture.store).await.unwrap(), 1);
+    assert_eq!(fixture.requeue_expired().await, 1);
     assert_eq!(fixture.status(job.job).await.status, JobStatus::Running);
     assert_eq!(fixture.status(other.job).await.status, JobStatus::Queued);
     assert_eq!(jobs::extend_leases(&fixture.store, "w2", &both, MINUTE).await.unwrap(), []);
     assert_eq!(jobs::extend_leases(&fixture.store, "w1", &[], MINUTE).await.unwrap(), []);
-    assert_eq!(jobs::requeue_expired(&fixture.store).await.unwrap(), 0);
+    assert_eq!(fixture.requeue_expired().await, 0);
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_worker_that_lost_its_job_to_another_writes_nothing() {
     fixture.add_device("r1").await;
     fixture.run(TargetSelection::All).await;
     let slow = claim_expired(&fixture, "w1").await;
-    jobs::requeue_expired(&fixture.store).await.unwrap();
+    assert_eq!(fixture.requeue_expired().await, 1);
 
     // Nobody has it yet, but it is not his any more.
     let stale = fixture.finish(&[finished(&slow, changed("old\n"))]).await;
@@ -41,13 +41,14 @@ async fn a_worker_that_lost_its_job_to_another_writes_nothing() {
     let quick = jobs::claim(&fixture.store, "w2", 1, MINUTE).await.unwrap().pop().unwrap();
     assert!(quick.token > slow.token && quick.attempt == 2);
     let mut late = finished(&slow, changed("old\n"));
-    late.dialogue = "too late".into();
+    late.dialogue = dialogue(&late, "too late");
     assert_eq!(fixture.finish(&[late]).await, [Err(FinishError::Stale(slow.job))]);
     // Not even under the new holder's name, as after a restart with the same name.
     let forged = jobs::finish(&fixture.store, "w2", &[finished(&slow, changed("old\n"))]).await.unwrap();
     assert_eq!(forged, [Err(FinishError::Stale(slow.job))]);
     assert_eq!(devices::get(&fixture.store, "r1").await.unwrap().versions, 0);
-    assert!(logs::connection_log(&fixture.store, slow.job).await.unwrap().is_none());
+    let log = logs::connection_log(&fixture.store, slow.job).await.unwrap().unwrap();
+    assert_eq!(log.log, "too late", "the session did take place");
 
     let recorded = jobs::finish(&fixture.store, "w2", &[finished(&quick, changed("new\n"))]).await.unwrap();
     assert_eq!(recorded[0].as_ref().unwrap().outcome, Some(Outcome::Changed));
@@ -60,7 +61,7 @@ async fn an_expired_lease_that_nobody_took_is_still_good_for_a_result() {
     fixture.run(TargetSelection::All).await;
     let job = claim_expired(&fixture, "w1").await;
     fixture.finish_one(finished(&job, changed("x\n"))).await;
-    assert_eq!(jobs::requeue_expired(&fixture.store).await.unwrap(), 0);
+    assert_eq!(fixture.requeue_expired().await, 0);
     assert_eq!(fixture.status(job.job).await.status, JobStatus::Done);
 }
 
@@ -72,7 +73,7 @@ async fn a_job_whose_workers_keep_dying_fails_in_the_end() {
     for attempt in 1..=LEASE_ATTEMPTS {
         let job = claim_expired(&fixture, "w1").await;
         assert_eq!(job.attempt, attempt);
-        assert_eq!(jobs::requeue_expired(&fixture.store).await.unwrap(), 1);
+        assert_eq!(fixture.requeue_expired().await, 1);
         let detail = jobs::get(&fixture.store, job.job).await.unwrap();
         let last = attempt == LEASE_ATTEMPTS;
         assert_eq!(detail.job.status, if last { JobStatus::Done } else { JobStatus::Queued });
@@ -120,7 +121,7 @@ async fn a_cancelled_job_ends_cancelled_however_its_session_ends() {
     let ids: Vec<_> = claimed.iter().map(|job| job.job).collect();
     assert_eq!(jobs::cancelled_among(&fixture.store, &ids).await.unwrap(), ids);
 
-    assert_eq!(jobs::requeue_expired(&fixture.store).await.unwrap(), 1);
+    assert_eq!(fixture.requeue_expired().await, 1);
     assert_eq!(jobs::release(&fixture.store, "w1", &ids[..1]).await.unwrap(), 1);
     let recorded = fixture
         .finish(&[

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
 mod claiming;
 mod concurrency;
 mod connecting;
@@ -11,6 +12,7 @@ mod finishing;
 mod finishing_edges;
 mod history;
 mod leases;
+mod logs;
 mod maintenance;
 mod plans;
 mod runs;
@@ -18,4 +20,6 @@ mod schedules;
 mod schema;
 mod settings;
 mod support;
+mod tag_rules;
 mod tags;
+mod users;

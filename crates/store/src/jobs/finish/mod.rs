@@ -1,18 +1,24 @@
 //! Recording what sessions brought: one transaction and a handful of statements for a whole batch.
+//!
+//! This is the gateway's part: versions, jobs, devices, host keys, attempts. What was logged and which credentials were
+//! used belong to others and are written beside it, see [`Finished::dialogue`], [`Finished::events`] and
+//! [`Finished::credential_uses`].
 
+mod earlier;
 mod plan;
 mod state;
-mod statistics;
 mod versions;
 
 use super::session::lock_devices;
-use crate::{Store, StoreError, logs};
+use crate::credentials::CredentialUse;
+use crate::logs::Dialogue;
+use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{
-    CredentialId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome, VersionId,
+    CredentialId, DeviceId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome, VersionId,
 };
 use netraven_seal::SealedConfig;
-use plan::{Accepted, End};
+use plan::Accepted;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -21,6 +27,8 @@ use thiserror::Error;
 pub struct Finished {
     /// The job.
     pub job: JobId,
+    /// Its device.
+    pub device: DeviceId,
     /// The token it was claimed with.
     pub token: i64,
     /// The attempt it was claimed for.
@@ -37,10 +45,22 @@ pub struct Finished {
     pub credential_used: Option<CredentialId>,
     /// Those that it refused.
     pub credentials_refused: Vec<CredentialId>,
-    /// What happened on the way; what only the store knows (the version) it adds itself.
+    /// What happened on the way, for [`crate::logs::write`]; what only the store knows (the version) is in
+    /// [`Recorded::event`].
     pub events: Vec<JobEvent>,
-    /// The dialogue with the device, secrets already masked; empty where there was none.
-    pub dialogue: String,
+    /// The dialogue with the device, for [`crate::logs::write`]; `None` where there was none.
+    pub dialogue: Option<Dialogue>,
+}
+
+impl Finished {
+    /// What the device said to credentials, for [`crate::credentials::count_uses`]. One that was refused first and
+    /// accepted then was accepted.
+    pub fn credential_uses(&self) -> Vec<CredentialUse> {
+        let refused = self.credentials_refused.iter().filter(|id| Some(**id) != self.credential_used);
+        let uses = refused.map(|id| (*id, false)).chain(self.credential_used.map(|id| (id, true)));
+        let (device, at) = (self.device, self.finished_at);
+        uses.map(|(credential, accepted)| CredentialUse { device, credential, accepted, at }).collect()
+    }
 }
 
 /// How a session ended.
@@ -75,7 +95,7 @@ pub enum FinishedResult {
 }
 
 /// What was recorded of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The job.
     pub job: JobId,
@@ -85,6 +105,8 @@ pub struct Recorded {
     pub version: Option<(VersionId, i64)>,
     /// Whether it waits for another attempt.
     pub retry_planned: bool,
+    /// What happened to the configuration, for [`crate::logs::write`]: a version was stored, or nothing had changed.
+    pub event: Option<JobEvent>,
 }
 
 /// Why nothing of one job was recorded.
@@ -110,8 +132,8 @@ pub enum FinishError {
 /// transaction; a result that cannot be is answered for alone.
 ///
 /// # Errors
-/// The transaction failed: nothing was recorded that was not answered for before. Where
-/// [`StoreError::is_transient`] says so, call again with the same batch.
+/// The connection or the server failed. Where [`StoreError::is_transient`] says so, call again with the same batch: what
+/// was recorded already, because only the reply to the COMMIT was lost, is recognized and answered for as recorded.
 pub async fn finish(
     store: &Store,
     worker: &str,
@@ -151,6 +173,9 @@ async fn record(
     let mut tx = store.begin("record finished jobs").await?;
     lock_devices(&mut tx, &ids).await?;
     let mut planned = plan::plan(&mut tx, worker, batch).await?;
+    // Before anything is written: a result that comes twice in one batch was not recorded earlier.
+    let stale = batch.iter().zip(&planned).filter(|(_, plan)| matches!(plan, Err(FinishError::Stale(_))));
+    let mut earlier = earlier::find(&mut tx, worker, stale.map(|(finished, _)| finished).collect()).await?;
     let mut accepted: Vec<&mut Accepted<'_>> =
         planned.iter_mut().filter_map(|plan| plan.as_mut().ok()).collect();
     if !accepted.is_empty() {
@@ -159,36 +184,29 @@ async fn record(
         state::update_jobs(&mut tx, &accepted).await?;
         state::update_devices(&mut tx, &accepted).await?;
         state::learn_host_keys(&mut tx, &accepted).await?;
-        statistics::count(&mut tx, &accepted).await?;
         state::add_attempts(&mut tx, worker, &accepted).await?;
-        write_logs(&mut tx, &accepted).await?;
     }
     tx.commit().await.map_err(StoreError::query("record finished jobs"))?;
-    Ok(planned.into_iter().map(|plan| plan.map(|accepted| accepted.recorded())).collect())
+    let answer = |plan: Result<Accepted<'_>, FinishError>| match plan {
+        Ok(accepted) => Ok(accepted.recorded()),
+        Err(FinishError::Stale(job)) => earlier.remove(&job).ok_or(FinishError::Stale(job)),
+        Err(error) => Err(error),
+    };
+    Ok(planned.into_iter().map(answer).collect())
 }
 
-async fn write_logs(tx: &mut sqlx::PgConnection, accepted: &[&mut Accepted<'_>]) -> Result<(), StoreError> {
-    let own: Vec<JobEvent> = accepted.iter().filter_map(|job| own_event(job)).collect();
-    let given = accepted.iter().flat_map(|job| &job.finished.events);
-    logs::write_events(tx, given.chain(&own)).await?;
-    let dialogues = accepted.iter().filter(|job| !job.finished.dialogue.is_empty());
-    logs::write_dialogues(
-        tx,
-        dialogues.map(|job| {
-            (job.finished.job, job.device, job.finished.finished_at, job.finished.dialogue.as_str())
-        }),
-    )
-    .await
-}
-
-fn own_event(job: &Accepted<'_>) -> Option<JobEvent> {
-    let event = match (&job.end, job.version) {
-        (End::Store { config, .. }, Some((version, seq))) => {
+/// The event that only the store can tell.
+fn own_event(
+    finished: &Finished,
+    outcome: Option<Outcome>,
+    version: Option<(VersionId, i64)>,
+) -> Option<JobEvent> {
+    let event = match (outcome?, version, &finished.result) {
+        (Outcome::Changed, Some((version, seq)), FinishedResult::Changed { config, .. }) => {
             Event::VersionStored { version, seq, bytes: config.size() }
         }
-        (End::Confirm { .. }, _) => Event::Unchanged,
+        (Outcome::Unchanged, ..) => Event::Unchanged,
         _ => return None,
     };
-    let device = Some(job.device);
-    Some(JobEvent::new(Some(job.finished.job), device, job.finished.finished_at, event))
+    Some(JobEvent::new(Some(finished.job), Some(finished.device), finished.finished_at, event))
 }

@@ -1,4 +1,4 @@
-use super::{FinishError, Finished, FinishedResult, Recorded};
+use super::{FinishError, Finished, FinishedResult, Recorded, own_event};
 use crate::StoreError;
 use crate::rows::hash;
 use netraven_model::{DeviceId, Facts, Failure, Hash256, JobId, JobStatus, Outcome, RunId, VersionId};
@@ -84,6 +84,7 @@ impl Accepted<'_> {
             outcome: self.outcome(),
             version: self.version,
             retry_planned: self.status() == JobStatus::Queued,
+            event: own_event(self.finished, self.outcome(), self.version),
         }
     }
 }

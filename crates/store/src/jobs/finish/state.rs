@@ -111,17 +111,15 @@ pub(super) async fn add_attempts(
     worker: &str,
     accepted: &[&mut Accepted<'_>],
 ) -> Result<(), StoreError> {
-    // The credential may have been removed while the job ran. An attempt that was given back and made again has the
-    // same number; the later one is what happened.
+    // An attempt that was given back and made again has the same number; the later one is what happened.
     const INSERT: &str = "INSERT INTO job_attempts
             (job_id, attempt, worker, started_at, completed_at, outcome, error_code, error, credential_id,
              credentials_refused)
-        SELECT w.job, w.attempt, $1, w.started, w.finished, w.outcome, w.code, w.error, c.id,
+        SELECT w.job, w.attempt, $1, w.started, w.finished, w.outcome, w.code, w.error, w.credential,
             string_to_array(w.refused, ',')::bigint[]
         FROM UNNEST($2::bigint[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[],
             $8::text[], $9::bigint[], $10::text[])
             AS w (job, attempt, started, finished, outcome, code, error, credential, refused)
-        LEFT JOIN credentials c ON c.id = w.credential
         ON CONFLICT (job_id, attempt) DO UPDATE SET worker = EXCLUDED.worker, started_at = EXCLUDED.started_at,
             completed_at = EXCLUDED.completed_at, outcome = EXCLUDED.outcome, error_code = EXCLUDED.error_code,
             error = EXCLUDED.error, credential_id = EXCLUDED.credential_id,

@@ -1,30 +1,60 @@
-use super::plan::Accepted;
-use crate::StoreError;
+use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use netraven_model::{CredentialId, DeviceId};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// The weight of all earlier uses beside the newest one in a success rate.
 const DECAY: f64 = 0.9;
 
-/// Counts which credentials devices accepted and refused.
-pub(super) async fn count(tx: &mut PgConnection, accepted: &[&mut Accepted<'_>]) -> Result<(), StoreError> {
+/// What one device said to one credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialUse {
+    /// The device.
+    pub device: DeviceId,
+    /// The credential.
+    pub credential: CredentialId,
+    /// Whether the device let it in.
+    pub accepted: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Counts uses of credentials, overall and for each device. Uses of a credential or on a device that is gone are passed
+/// over. Nothing is ever counted twice: where the reply to the COMMIT is lost, nobody knows whether it was done, and the
+/// uses may go uncounted.
+///
+/// # Errors
+/// The database failed, and nothing was counted: call again where [`StoreError::is_transient`] says so.
+pub async fn count_uses(store: &Store, uses: &[CredentialUse]) -> Result<(), StoreError> {
     let (mut overall, mut per_device) = (BTreeMap::new(), BTreeMap::new());
-    for job in accepted {
-        let finished = job.finished;
-        let refused = finished.credentials_refused.iter().filter(|id| Some(**id) != finished.credential_used);
-        let uses = refused.map(|id| (id, false)).chain(finished.credential_used.iter().map(|id| (id, true)));
-        for (credential, success) in uses {
-            overall.entry(credential.0).or_insert_with(Uses::default).add(success, finished.finished_at);
-            let pair = (job.device.0, credential.0);
-            per_device.entry(pair).or_insert_with(Uses::default).add(success, finished.finished_at);
-        }
+    for one in uses {
+        overall.entry(one.credential.0).or_insert_with(Uses::default).add(one.accepted, one.at);
+        let pair = (one.device.0, one.credential.0);
+        per_device.entry(pair).or_insert_with(Uses::default).add(one.accepted, one.at);
     }
     if overall.is_empty() {
         return Ok(());
     }
-    count_overall(tx, &overall).await?;
-    count_per_device(tx, &per_device).await
+    let mut tx = store.begin("count the uses of credentials").await?;
+    let devices: Vec<i64> = uses.iter().map(|one| one.device.0).collect();
+    keep_devices(&mut tx, &devices).await?;
+    count_overall(&mut tx, &overall).await?;
+    count_per_device(&mut tx, &per_device).await?;
+    if let Err(error) = tx.commit().await {
+        tracing::warn!(%error, uses = uses.len(), "it is not known whether uses of credentials were counted");
+    }
+    Ok(())
+}
+
+/// Nobody removes these devices before the transaction ends: what is counted for them refers to them.
+async fn keep_devices(tx: &mut PgConnection, devices: &[i64]) -> Result<(), StoreError> {
+    sqlx::query("SELECT id FROM devices WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE")
+        .bind(devices)
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(StoreError::query("find the devices that credentials were used on"))
 }
 
 /// Some uses of one credential, one after the other.
@@ -100,13 +130,13 @@ async fn count_per_device(
     tx: &mut PgConnection,
     uses: &BTreeMap<(i64, i64), Uses>,
 ) -> Result<(), StoreError> {
-    // The join leaves out credentials that were removed while the job ran; the others are locked.
+    // The joins leave out credentials and devices that were removed while the job ran; the others are locked.
     const UPSERT: &str = "INSERT INTO credential_device_stats AS s
             (device_id, credential_id, successes, failures, success_rate, last_used, last_success)
         SELECT w.device, c.id, w.successes, w.failures, w.share, w.last_used, w.last_success
         FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::float8[], $6::timestamptz[],
             $7::timestamptz[]) AS w (device, credential, successes, failures, share, last_used, last_success)
-        JOIN credentials c ON c.id = w.credential
+        JOIN credentials c ON c.id = w.credential JOIN devices d ON d.id = w.device
         ON CONFLICT (device_id, credential_id) DO UPDATE SET successes = s.successes + EXCLUDED.successes,
             failures = s.failures + EXCLUDED.failures,
             success_rate = least(1, greatest(0, s.success_rate * $8 + EXCLUDED.success_rate * (1 - $8))),
