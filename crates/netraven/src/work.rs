@@ -6,7 +6,7 @@ use crate::sealing::open_vault;
 use crate::settings::Settings;
 use netraven_device::{DeviceSettings, SshSettings};
 use netraven_model::Backoff;
-use netraven_service::{Worker, WorkerSettings};
+use netraven_service::{Stores, Worker, WorkerSettings};
 use netraven_store::{Store, settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub async fn changed(context: &Context, store: &Store, current: &WorkerSettings)
 pub async fn start_with(context: &Context, store: &Store, settings: WorkerSettings) -> Result<Worker> {
     let platforms = Arc::new(context.platforms()?);
     let vault = Arc::new(open_vault(context, store).await?);
-    Ok(Worker::start(store.clone(), vault, platforms, settings))
+    Ok(Worker::start(Stores::all(store.clone()), vault, platforms, settings))
 }
 
 /// Stops a worker: sessions under way get `grace` to end. Gives up on one whose database does not answer any more.
@@ -93,8 +93,15 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
             max_output: device.max_output_mib << 20,
             ..DeviceSettings::default()
         },
+        job_log_months: months(settings.logs.job_log_months),
+        connection_log_months: months(settings.logs.connection_log_months),
         ..WorkerSettings::default()
     }
+}
+
+/// Zero months mean that logs are kept for ever.
+fn months(setting: u32) -> Option<u32> {
+    (setting > 0).then_some(setting)
 }
 
 #[cfg(test)]
@@ -110,5 +117,8 @@ mod tests {
         let worker = worker_settings(&settings);
         assert_eq!((worker.device.max_output, worker.retry.attempts), (2 * 1024 * 1024, 5));
         assert_eq!(worker.device.session_timeout, Duration::from_secs(7));
+        assert_eq!((worker.job_log_months, worker.connection_log_months), (Some(24), Some(6)));
+        settings.logs.job_log_months = 0;
+        assert_eq!(worker_settings(&settings).job_log_months, None);
     }
 }

@@ -35,6 +35,7 @@ pub struct Settings {
     pub platforms: Platforms,
     pub device: Device,
     pub retry: Retry,
+    pub logs: Logs,
 }
 
 /// `database.*`
@@ -102,6 +103,13 @@ pub struct Retry {
     pub base_seconds: u64,
     pub factor: u32,
     pub limit_seconds: u64,
+}
+
+/// `logs.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Logs {
+    pub job_log_months: u32,
+    pub connection_log_months: u32,
 }
 
 impl Effective {
