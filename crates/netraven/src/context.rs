@@ -2,6 +2,7 @@
 
 use crate::cli::Global;
 use crate::error::{CliError, Result};
+use crate::input::fields;
 use crate::output::{Output, colours_are_welcome, note};
 use crate::settings::{Effective, Format, Settings, Sources};
 use netraven_platform::Platforms;
@@ -36,6 +37,12 @@ impl Context {
     /// The definitions: the shipped ones and those of the user's folder.
     pub fn platforms(&self) -> Result<Platforms> {
         Ok(Platforms::load(self.settings.platforms.dir.as_deref())?)
+    }
+
+    /// The name of the platform that a person means.
+    pub fn platform(&self, name: &str) -> Result<String> {
+        fields::platform(name, &self.platforms()?)
+            .map_err(|message| CliError::usage(message).hint("see `netraven platform list`"))
     }
 
     /// Starts logging to standard error. `usual` is the level where the settings name none. Libraries log

@@ -2,8 +2,12 @@
 
 use crate::settings::SettingsError;
 use netraven_store::StoreError;
+use netraven_store::access::LoginsError;
+use netraven_store::backup::BackupError;
 use netraven_store::private::PrivateError;
+use netraven_store::setup::SetupError;
 use netraven_vault::VaultError;
+use netraven_vault::password::{PasswordError, Weakness};
 use std::fmt;
 
 /// The exit codes of failures. docs/cli.md and `netraven --help` list them.
@@ -90,6 +94,7 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
             StoreError::Unreachable { .. }
+            | StoreError::Tls { .. }
             | StoreError::AuthRejected { .. }
             | StoreError::DatabaseMissing { .. }
             | StoreError::SchemaMissing
@@ -97,9 +102,11 @@ impl From<StoreError> for CliError {
             | StoreError::SchemaTooNew { .. }
             | StoreError::SchemaAltered { .. } => Exit::Database,
             StoreError::NotFound { .. } => Exit::NotFound,
-            StoreError::Duplicate { .. } | StoreError::Invalid { .. } | StoreError::InUse { .. } => {
-                Exit::Usage
-            }
+            StoreError::Duplicate { .. }
+            | StoreError::Invalid { .. }
+            | StoreError::InUse { .. }
+            | StoreError::GivenByRule { .. }
+            | StoreError::LastAdmin { .. } => Exit::Usage,
             _ if error.is_transient() => Exit::Database,
             _ => Exit::Failed,
         };
@@ -114,6 +121,31 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Store(error) => error.into(),
+            SetupError::Logins(error) => error.into(),
+            error => with_advice(Exit::Database, &error.to_string()),
+        }
+    }
+}
+
+impl From<LoginsError> for CliError {
+    fn from(error: LoginsError) -> Self {
+        with_advice(Exit::Failed, &error.to_string())
+    }
+}
+
+/// A message of the store ends with its advice behind a semicolon.
+fn with_advice(exit: Exit, text: &str) -> CliError {
+    let error = match text.rsplit_once("; ") {
+        Some((message, advice)) => CliError::failed(message).hint(advice),
+        None => CliError::failed(text),
+    };
+    CliError { exit, ..error }
+}
+
 /// Where the names stand that could have been meant.
 fn listing(error: &StoreError) -> Option<String> {
     let StoreError::NotFound { what, .. } = error else { return None };
@@ -121,6 +153,8 @@ fn listing(error: &StoreError) -> Option<String> {
         "device" => "netraven device list",
         "credential" => "netraven credential list",
         "tag" => "netraven tag list",
+        "tag rule" => "netraven tag rule list",
+        "user" => "netraven user list",
         "schedule" => "netraven schedule list",
         "job" => "netraven job list",
         "run" => "netraven run list",
@@ -131,9 +165,38 @@ fn listing(error: &StoreError) -> Option<String> {
     Some(format!("see `{command}`"))
 }
 
+impl From<BackupError> for CliError {
+    fn from(error: BackupError) -> Self {
+        let exit = match error {
+            BackupError::Store(error) => return error.into(),
+            BackupError::Setup(error) => return error.into(),
+            BackupError::Missing { .. } => Exit::NotFound,
+            _ => Exit::Failed,
+        };
+        let text = error.to_string();
+        let told = !matches!(error, BackupError::Program { .. } | BackupError::Io { .. });
+        match text.rsplit_once("; ").filter(|_| told) {
+            Some((message, advice)) => Self { exit, ..Self::failed(message) }.hint(advice),
+            None => Self { exit, ..Self::failed(text) },
+        }
+    }
+}
+
 impl From<PrivateError> for CliError {
     fn from(error: PrivateError) -> Self {
         Self { exit: Exit::Database, ..Self::failed(error.to_string()) }
+    }
+}
+
+impl From<Weakness> for CliError {
+    fn from(weakness: Weakness) -> Self {
+        Self::usage(weakness.to_string()).hint("`--generate` makes a good one")
+    }
+}
+
+impl From<PasswordError> for CliError {
+    fn from(error: PasswordError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

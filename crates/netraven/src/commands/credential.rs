@@ -2,13 +2,12 @@
 
 use crate::context::Context;
 use crate::database::with_store;
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::input::{fields, secrets};
 use crate::output::format::{or_dash, time_or_dash};
 use crate::output::table::{Column, render};
 use crate::sealing::{self, Secrets};
 use clap::Subcommand;
-use netraven_model::Secret;
 use netraven_store::credentials::{self, CredentialInfo, NewCredential};
 use serde_json::json;
 use std::path::PathBuf;
@@ -145,29 +144,17 @@ fn read(add: &Add) -> Result<Secrets> {
         Some(path) => Some(secrets::from_file(path)?),
         None if add.password_stdin => Some(secrets::from_stdin()?),
         None if private_key.is_some() => None,
-        None => Some(ask_twice("password", "--password-stdin or --password-file FILE")?),
+        None => Some(secrets::ask_twice("password", "--password-stdin or --password-file FILE")?),
     };
     let enable = match &add.enable_file {
         Some(path) => Some(secrets::from_file(path)?),
         None if add.enable_stdin => Some(secrets::from_stdin()?),
         None if add.enable_prompt => {
-            Some(ask_twice("enable secret", "--enable-stdin or --enable-file FILE")?)
+            Some(secrets::ask_twice("enable secret", "--enable-stdin or --enable-file FILE")?)
         }
         None => None,
     };
     Ok(Secrets { password, enable, private_key, key_passphrase })
-}
-
-/// What is typed without being seen is typed twice.
-fn ask_twice(what: &str, alternative: &str) -> Result<Secret> {
-    let first = secrets::ask(what, alternative)?;
-    let second = secrets::ask(&format!("{what} again"), alternative)?;
-    if first.expose_bytes() == second.expose_bytes() {
-        Ok(first)
-    } else {
-        Err(CliError::usage(format!("the two entries of the {what} differ"))
-            .hint("nothing was stored; try again"))
-    }
 }
 
 async fn list(context: &Context) -> Result {

@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod audit;
 mod backup;
 mod completions;
 mod config;
@@ -16,6 +17,7 @@ mod schedule;
 mod setting;
 mod tag;
 mod up;
+mod user;
 
 pub use job::{reason, state};
 
@@ -57,6 +59,12 @@ pub enum Command {
     /// One device's tasks, and everything that happened in them
     #[command(subcommand)]
     Job(job::Command),
+    /// The people of this installation
+    #[command(subcommand)]
+    User(user::Command),
+    /// Who changed what, and when
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Settings that are kept in the database and hold for all workers
     #[command(subcommand)]
     Setting(setting::Command),
@@ -99,6 +107,8 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Setting(command) => setting::run(command, &context).await,
         Command::Device(command) => device::run(command, &context).await,
         Command::Credential(command) => credential::run(command, &context).await,
+        Command::User(command) => user::run(command, &context).await,
+        Command::Audit(command) => audit::run(command, &context).await,
         Command::Tag(command) => tag::run(command, &context).await,
         Command::Platform(command) => platform::run(command, &context),
         Command::Db(command) => db::run(command, &context).await,

@@ -56,6 +56,16 @@ pub fn tag(text: &str) -> Result<String, String> {
     }
 }
 
+/// A network, as `address/length`.
+pub fn network(text: &str) -> Result<String, String> {
+    netraven_store::tag_rules::parse_network(text)
+}
+
+/// A user's name.
+pub fn username(text: &str) -> Result<String, String> {
+    netraven_store::users::check_username(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// A text on one line, e.g. a site.
 pub fn line(text: &str) -> Result<String, String> {
     if text.contains(char::is_control) {

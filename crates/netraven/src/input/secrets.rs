@@ -40,6 +40,18 @@ pub fn ask(prompt: &str, alternative: &str) -> Result<Secret> {
     Ok(secret)
 }
 
+/// Asks twice for what is typed without being seen.
+pub fn ask_twice(what: &str, alternative: &str) -> Result<Secret> {
+    let first = ask(what, alternative)?;
+    let second = ask(&format!("{what} again"), alternative)?;
+    if first.expose_bytes() == second.expose_bytes() {
+        Ok(first)
+    } else {
+        Err(CliError::usage(format!("the two entries of the {what} differ"))
+            .hint("nothing was stored; try again"))
+    }
+}
+
 /// A private key that can be read, with its passphrase if it has one.
 pub fn private_key(path: &Path, passphrase: Option<&Secret>) -> Result<Secret> {
     let secret = read_file(path)?;

@@ -4,7 +4,6 @@ use crate::error::{CliError, Result};
 use crate::input::fields;
 use crate::output::note;
 use netraven_model::DeviceName;
-use netraven_platform::Platforms;
 use netraven_store::devices::{self, DeviceChange, NewDevice};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
@@ -79,7 +78,7 @@ pub async fn add(args: Add, context: &Context) -> Result {
         hostname: args.name,
         address: args.address,
         port: args.port,
-        device_type: platform(&args.platform, &context.platforms()?)?,
+        device_type: context.platform(&args.platform)?,
         site: args.site,
         description: args.description,
         tags: args.tags,
@@ -94,7 +93,7 @@ pub async fn add(args: Add, context: &Context) -> Result {
 /// `netraven device update`
 pub async fn update(args: Update, context: &Context) -> Result {
     let device_type = match &args.platform {
-        Some(name) => Some(platform(name, &context.platforms()?)?),
+        Some(name) => Some(context.platform(name)?),
         None => None,
     };
     let change = DeviceChange {
@@ -143,11 +142,6 @@ pub async fn accept_key(name: &str, context: &Context) -> Result {
             ),
         },
     )
-}
-
-fn platform(name: &str, platforms: &Platforms) -> Result<String> {
-    fields::platform(name, platforms)
-        .map_err(|message| CliError::usage(message).hint("see `netraven platform list`"))
 }
 
 /// A device's history cannot be brought back, so a person is asked, and a script must say that it means it.

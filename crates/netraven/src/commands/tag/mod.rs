@@ -1,5 +1,7 @@
 //! `netraven tag`
 
+mod rule;
+
 use crate::context::Context;
 use crate::database::with_store;
 use crate::error::Result;
@@ -61,6 +63,9 @@ pub enum Command {
         /// Its name
         name: String,
     },
+    /// Rules that give tags to devices that fit
+    #[command(subcommand)]
+    Rule(rule::Command),
 }
 
 /// Who gets or loses tags.
@@ -116,6 +121,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
             with_store(context, async |store| Ok(tags::remove(store, &name).await?)).await?;
             context.output.show(|| json!({"deleted": name}), || format!("tag {name} deleted"))
         }
+        Command::Rule(command) => rule::run(command, context).await,
     }
 }
 
