@@ -1,4 +1,4 @@
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tls};
 use netraven_model::Secret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
@@ -61,8 +61,8 @@ impl Store {
     /// Connects. Says nothing about the schema: see [`Store::ready`] and [`Store::initialize`].
     ///
     /// # Errors
-    /// A URL that cannot be used, a server that does not answer, a user it does not let in, a database it does not
-    /// have: each its own variant.
+    /// A URL that cannot be used, a server that does not answer, TLS that does not come about, a user it does not let in,
+    /// a database it does not have: each its own variant.
     pub async fn connect(settings: &ConnectSettings) -> Result<Self, StoreError> {
         // The pool retries refused connections until its deadline and then forgets why; one connection by hand
         // tells at once.
@@ -76,6 +76,7 @@ impl Store {
 /// One connection outside any pool, without the pool's time limits.
 pub(crate) async fn connect_alone(settings: &ConnectSettings) -> Result<PgConnection, StoreError> {
     let options = options(settings)?;
+    tls::check_files(&settings.url)?;
     match tokio::time::timeout(settings.connect_timeout, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(connect_error(&options, error)),
@@ -146,11 +147,16 @@ fn pool_options(settings: &ConnectSettings, pool: Pool) -> PgPoolOptions {
 
 fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> StoreError {
     let server = server(options);
+    if let Some((reason, hint)) = tls::explain(&error) {
+        return StoreError::Tls { server, reason, hint };
+    }
     let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
     match (code.as_deref(), error) {
-        (Some("28P01" | "28000"), _) => {
-            StoreError::AuthRejected { server, user: options.get_username().to_owned() }
-        }
+        (Some("28P01" | "28000"), error) => StoreError::AuthRejected {
+            server,
+            user: options.get_username().to_owned(),
+            reason: error.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default(),
+        },
         (Some("3D000"), _) => StoreError::DatabaseMissing {
             server,
             database: options.get_database().unwrap_or(options.get_username()).to_owned(),

@@ -13,15 +13,27 @@ pub enum StoreError {
         /// What the operating system or the driver said.
         reason: String,
     },
-    /// The server does not accept the user or the password.
+    /// The connection could not be secured as the URL demands.
+    #[error("the connection to PostgreSQL at {server} cannot be secured: {reason}; {hint}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// The server does not accept the user, the password, the certificate or the way of connecting.
     #[error(
-        "PostgreSQL at {server} does not let user '{user}' in; check user and password of the database URL"
+        "PostgreSQL at {server} does not let user '{user}' in ({reason}); check user and password of the database URL, sslmode and sslcert in it, and the server's pg_hba.conf"
     )]
     AuthRejected {
         /// Host and port, or the socket's folder.
         server: String,
         /// The user of the URL.
         user: String,
+        /// What the server said.
+        reason: String,
     },
     /// The server has no such database.
     #[error("PostgreSQL at {server} has no database '{database}'; create it with `createdb {database}`")]

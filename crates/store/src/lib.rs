@@ -27,6 +27,7 @@ pub mod tag_rules;
 pub mod tags;
 pub mod testing;
 mod text;
+mod tls;
 pub mod users;
 pub mod validate;
 pub mod versions;

@@ -1,4 +1,4 @@
-use crate::StoreError;
+use crate::{StoreError, tls};
 use crate::audit::Actor;
 use serde::Serialize;
 use sqlx::{FromRow, PgPool, Postgres, Transaction};
@@ -22,6 +22,11 @@ pub struct DatabaseInfo {
     pub database: String,
     /// The user we are.
     pub user: String,
+    /// Version of TLS that protects the connection, e.g. `TLSv1.3`; `None` without TLS.
+    pub tls: Option<String>,
+    /// Whether passwords and configurations leave this machine readable to everybody on the way.
+    #[sqlx(skip)]
+    pub in_clear: bool,
     /// Version of NetRaven's schema; `None` where there is none yet.
     #[sqlx(skip)]
     pub schema_version: Option<i64>,
@@ -44,12 +49,14 @@ impl Store {
     pub async fn check(&self) -> Result<DatabaseInfo, StoreError> {
         const CHECK: &str = "SELECT current_setting('server_version') AS server_version, \
              current_database()::text AS database, current_user::text AS \"user\", \
-             pg_database_size(current_database()) AS size_bytes";
+             pg_database_size(current_database()) AS size_bytes, \
+             (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls";
         let mut info: DatabaseInfo = sqlx::query_as(CHECK)
             .fetch_one(&self.reader)
             .await
             .map_err(StoreError::query("ask the server"))?;
         info.schema_version = self.schema_version().await?;
+        info.in_clear = info.tls.is_none() && tls::is_remote(&self.reader.connect_options());
         Ok(info)
     }
 
