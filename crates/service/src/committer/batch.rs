@@ -84,6 +84,11 @@ impl Batch {
                     let Some(finished) = self.sessions.pop() else { break };
                     match logged {
                         Ok(()) => self.results.push(finished),
+                        // The job says why at least.
+                        Err(error) if self.given_up.contains(&finished.job) => {
+                            tracing::error!(job = %finished.job, %error, "the job's failure could not be logged");
+                            self.results.push(finished);
+                        }
                         Err(error) => self.give_up(finished, &error.to_string()),
                     }
                 }

@@ -17,11 +17,11 @@ async fn what_is_written_again_is_stored_once() {
     for _ in 0..2 {
         logs::write(&joblog, &[&event, &event], &[&dialogue]).await.unwrap();
     }
-    let events = logs::job_events(&joblog, JobId(7)).await.unwrap();
+    let events = logs::job_events(&fixture.store, JobId(7)).await.unwrap();
     assert_eq!(events.iter().map(|event| event.id).collect::<Vec<_>>(), [event.id]);
     assert_eq!(fixture.number("SELECT count(*) FROM netraven.connection_logs").await, 1);
-    assert_eq!(logs::connection_log(&joblog, JobId(7)).await.unwrap().unwrap().log, "> show");
-    assert_eq!(logs::latest_connection_log(&joblog, DeviceId(8)).await.unwrap().unwrap().job, JOB);
+    assert_eq!(logs::connection_log(&fixture.store, JobId(7)).await.unwrap().unwrap().log, "> show");
+    assert_eq!(logs::latest_connection_log(&fixture.store, DeviceId(8)).await.unwrap().unwrap().job, JOB);
     logs::write(&joblog, &[], &[]).await.unwrap();
 }
 

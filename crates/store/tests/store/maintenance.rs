@@ -72,7 +72,7 @@ async fn rows_without_a_partition_are_kept_and_move_into_it_when_it_is_made() {
         let expected = format!("{table}_default,{table}_y2040m12,{table}_y2041m01");
         assert_eq!(places(&fixture, table).await, expected, "a turn of the year, and a row of no month");
     }
-    assert_eq!(logs::job_events(&joblog, JobId(1)).await.unwrap().len(), 3);
+    assert_eq!(logs::job_events(&fixture.store, JobId(1)).await.unwrap().len(), 3);
     // A partition has the parent's key: the same row is not written twice.
     let event = JobEvent::new(None, None, last_moment, Event::Unchanged);
     logs::write(&joblog, &[&event], &[]).await.unwrap();

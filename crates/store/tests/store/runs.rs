@@ -8,11 +8,11 @@ use netraven_store::tags;
 async fn a_run_takes_all_devices_or_those_with_a_tag_or_those_named() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_devices(3).await;
-    tags::add(&fixture.store, "core", "role").await.unwrap();
-    tags::attach_device(&fixture.store, "d0002", "core").await.unwrap();
+    tags::add(&fixture.store, "spine", "role").await.unwrap();
+    tags::attach_device(&fixture.store, "d0002", "spine").await.unwrap();
     let id = devices::get(&fixture.store, "d0003").await.unwrap().id;
     for (target, jobs) in [
-        (TargetSelection::Tags(vec!["core".into()]), 1),
+        (TargetSelection::Tags(vec!["spine".into()]), 1),
         (TargetSelection::Devices(vec![id, id]), 1),
         (TargetSelection::All, 1),
     ] {
