@@ -64,24 +64,12 @@ pub enum Details {
         /// Devices that got or lost the tag.
         devices: i64,
     },
-    /// The schema's version.
-    Schema {
-        /// Before; `None` where there was none.
-        from: Option<i64>,
-        /// Now.
-        to: i64,
-    },
     /// A dump.
     Dump {
         /// Its file.
         file: String,
         /// Its size.
         bytes: u64,
-    },
-    /// Services' roles.
-    Logins {
-        /// Their names.
-        roles: Vec<String>,
     },
 }
 

@@ -139,13 +139,13 @@ async fn an_entry_says_who_did_it_and_from_where() {
     let store = fixture.store.clone().with_actor(actor);
     settings::set(&store, "a.b", json!(true)).await.unwrap();
     let failed = Entry::new(Action::DatabaseRestored, "netraven").failed();
-    let failed = failed.with(Details::Schema { from: None, to: 2 });
+    let failed = failed.with(Details::Dump { file: "a.dump".into(), bytes: 9 });
     audit::record(&store, &failed).await.unwrap();
 
     let rows = all(&store, start).await;
     let [restored, by_ann, by_service] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!((restored.target_kind.as_deref(), restored.success), (Some("database"), false));
-    assert_eq!(restored.details, Some(json!({"from": null, "to": 2, "account": "netraven"})));
+    assert_eq!(restored.details, Some(json!({"file": "a.dump", "bytes": 9, "account": "netraven"})));
     assert_eq!((by_ann.actor.as_str(), by_ann.actor_kind.as_str()), ("ann\u{fffd}", "token"));
     assert_eq!((by_ann.user_id, by_ann.source_address.as_deref()), (Some(UserId(7)), Some("2001:db8::7")));
     assert_eq!((by_service.actor.as_str(), by_service.actor_kind.as_str()), ("netraven", "service"));

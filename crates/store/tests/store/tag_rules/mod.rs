@@ -54,7 +54,7 @@ async fn a_rule_gives_its_tag_to_devices_that_fit_all_it_names_now_and_later() {
     assert_eq!(effect, Effect { fitting: 1, gained: 1 });
     assert_eq!((made.devices, made.condition().as_str()), (1, "hostname core-*, site paris"));
     assert_eq!(made.description.as_deref(), Some("the middle"));
-    assert_eq!(tag_rules::list(&fixture.store).await.unwrap(), [made.clone()]);
+    assert_eq!(tag_rules::list(&fixture.store).await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(tags_of(&fixture, "core-1").await, ["middle"]);
 
     devices::add(&fixture.store, site("core-3", "paris")).await.unwrap();
