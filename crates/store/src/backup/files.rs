@@ -27,11 +27,13 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes the folder if it is missing, for its owner alone, and tidies up after backups that did not end.
     pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(BackupError::io("make the folder", path))?;
+        let failed = BackupError::io("make the folder", path);
+        // Folders above it may have to be entered by others, such as the user who runs PostgreSQL.
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(&failed)?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if !path.is_dir() => return Err(failed(error)),
+            _ => {}
+        }
         let lock_path = path.join(LOCK);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);

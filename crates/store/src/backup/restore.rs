@@ -68,9 +68,9 @@ async fn restore_into(
     target::compare(setup.connection(), manifest).await?;
     let before = manifest.schema_version;
     let schema = Initialized { before: Some(before), now: setup.migrate().await?.now };
-    let owner = settings.setup.prefix.role_name(Role::Owner);
-    target::gather_statistics(setup.connection(), &owner).await?;
     setup.validate().await?;
+    let owner = settings.setup.prefix.role_name(Role::Owner);
+    target::complete(setup.connection(), &owner, &settings.setup.actor, archive).await?;
     let samples = target::samples(setup.connection()).await?;
     Ok((schema, samples))
 }

@@ -1,10 +1,12 @@
 //! The database into which a backup is restored: whether it may be, and whether all arrived.
 
+use super::archive::Archive;
 use super::error::BackupError;
 use super::manifest::Manifest;
 use super::snapshot::{count, qualified, quoted, sealed_columns, tables};
 use super::verify::difference;
 use crate::StoreError;
+use crate::audit::{self, Action, Actor, Details, Entry};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Where a new database gets the extension.
@@ -79,12 +81,26 @@ pub(super) async fn compare(connection: &mut PgConnection, manifest: &Manifest) 
     Err(BackupError::Differs { difference })
 }
 
-/// Without statistics, the first statements of the services would be planned badly.
-pub(super) async fn gather_statistics(connection: &mut PgConnection, owner: &str) -> Result<(), BackupError> {
+/// What the tables' owner does last: statistics, without which the services' first statements would be planned badly,
+/// and the entry of the audit trail, which continues the one that was restored.
+pub(super) async fn complete(
+    connection: &mut PgConnection,
+    owner: &str,
+    actor: &Actor,
+    archive: &Archive,
+) -> Result<(), BackupError> {
     let failed = StoreError::query("gather statistics of the restored tables");
     let names: Vec<String> = tables(connection).await?.iter().map(|table| qualified(table)).collect();
-    let sql = format!("SET ROLE {owner}; ANALYZE {}; RESET ROLE", names.join(", "));
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map_err(failed)?;
+    let sql = format!("SET ROLE {owner}; ANALYZE {}", names.join(", "));
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await.map_err(&failed)?;
+    let database: String = sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(&failed)?;
+    let (file, bytes) = (archive.path.display().to_string(), archive.manifest.size_bytes);
+    let entry = Entry::new(Action::DatabaseRestored, database).with(Details::Dump { file, bytes });
+    audit::write(connection, actor, &entry).await?;
+    sqlx::raw_sql("RESET ROLE").execute(connection).await.map_err(&failed)?;
     Ok(())
 }
 

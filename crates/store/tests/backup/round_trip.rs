@@ -63,9 +63,14 @@ async fn everything_comes_back_in_a_fresh_database_and_services_go_on_there() {
     let restored = restore(&created.dump, &restore_settings(&target).await, &progress).await.unwrap();
     assert_eq!((restored.manifest.clone(), restored.samples.len()), (manifest.clone(), 2));
     assert!(steps.lock().unwrap().iter().any(|step| step == "loading the dump"));
-    assert_eq!(content(&target).await, content(&bench.fixture.database).await);
+    let (mut here, mut there) = (content(&bench.fixture.database).await, content(&target).await);
+    // The audit trail goes on: it tells of the restoration.
+    assert_ne!(here.remove("audit_log"), there.remove("audit_log"));
+    assert_eq!(here, there);
 
     let again = Fixture { store: target.store().await, database: target };
+    let told = "SELECT count(*) FROM netraven.audit_log WHERE action = 'database.restored'";
+    assert_eq!(again.number(told).await, 1);
     again.store.ready().await.unwrap();
     let load = async |fixture: &Fixture| {
         versions::load(&fixture.store, "r1", VersionSelector::Latest).await.unwrap().parts
