@@ -12,13 +12,8 @@ use thiserror::Error;
 /// A definition has a few KB; a file beyond this is no definition.
 const MAX_FILE: u64 = 1 << 20;
 
-macro_rules! shipped {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../../platforms/", $name, "/platform.yaml")))),+]
-    };
-}
-
-const SHIPPED: &[(&str, &str)] = shipped!["arista_eos", "cisco_ios", "frr", "juniper_junos", "linux"];
+/// Names and texts of the definitions below `platforms/`; `build.rs` lists them.
+const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 /// Why definitions cannot be used.
 #[derive(Debug, Error)]

@@ -213,6 +213,9 @@ fn check(settings: &LabSettings) -> Result<(), LabError> {
 
 fn platforms(settings: &LabSettings) -> Result<Vec<Vec<Arc<SessionFile>>>, LabError> {
     let mut sessions = embedded()?;
+    if settings.platforms.is_empty() {
+        sessions.retain(SessionFile::is_in_fleet);
+    }
     for folder in &settings.session_folders {
         sessions.push(SessionFile::from_dir(folder)?);
     }

@@ -7,55 +7,8 @@ struct Folder {
     files: &'static [(&'static str, &'static str)],
 }
 
-/// One session folder below `platforms/`, with its files.
-macro_rules! folder {
-    ($platform:literal, $version:literal, [$($file:literal),+ $(,)?]) => {
-        Folder {
-            name: concat!("platforms/", $platform, "/sessions/", $version),
-            files: &[$((
-                $file,
-                include_str!(concat!("../../../../platforms/", $platform, "/sessions/", $version, "/", $file)),
-            )),+],
-        }
-    };
-}
-
-static FOLDERS: &[Folder] = &[
-    folder!(
-        "cisco_ios",
-        "c9300_17.12.4",
-        ["session.yaml", "show-version.txt", "show-inventory.txt", "running-config.txt"]
-    ),
-    folder!(
-        "cisco_ios",
-        "isr4331_16.9.5",
-        ["session.yaml", "show-version.txt", "show-inventory.txt", "running-config.txt"]
-    ),
-    folder!(
-        "arista_eos",
-        "7050sx3_4.30.5m",
-        ["session.yaml", "show-version.txt", "show-inventory.txt", "running-config.txt"]
-    ),
-    folder!(
-        "juniper_junos",
-        "mx204_22.4r3",
-        ["session.yaml", "show-version.txt", "show-chassis-hardware.txt", "configuration.txt"]
-    ),
-    folder!("frr", "vm_10.1", ["session.yaml", "show-version.txt", "running-config.txt"]),
-    folder!(
-        "linux",
-        "debian_12",
-        [
-            "session.yaml",
-            "os-release.txt",
-            "ip-address.txt",
-            "interfaces.txt",
-            "sshd-config.txt",
-            "hosts.txt",
-            "resolv-conf.txt"
-        ]
-    ),
-];
+/// Those below `platforms/`; `build.rs` lists them.
+static FOLDERS: &[Folder] = include!(concat!(env!("OUT_DIR"), "/sessions.rs"));
 
 /// The shipped sessions, in the order of their platforms' folders.
 pub fn embedded() -> Result<Vec<SessionFile>, SessionError> {

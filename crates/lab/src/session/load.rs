@@ -57,6 +57,7 @@ impl Loader<'_> {
             platform: raw.platform,
             hardware: raw.hardware,
             source: raw.source,
+            fleet: raw.fleet,
             modes,
         })
     }

@@ -30,6 +30,7 @@ pub struct SessionFile {
     platform: String,
     hardware: String,
     source: Source,
+    fleet: bool,
     ssh_version: String,
     hostname: Text,
     pub(crate) login_mode: ModeId,
@@ -103,6 +104,11 @@ impl SessionFile {
     /// Hardware and software version, in words.
     pub fn hardware(&self) -> &str {
         &self.hardware
+    }
+
+    /// Whether devices of this kind are in a lab that is not told which kinds it shall have.
+    pub fn is_in_fleet(&self) -> bool {
+        self.fleet
     }
 
     /// Where the texts come from.

@@ -10,6 +10,9 @@ pub(super) struct RawSession {
     pub(super) platform: String,
     pub(super) hardware: String,
     pub(super) source: Source,
+    /// Whether devices of this kind are in a lab that is not told which kinds it shall have.
+    #[serde(default)]
+    pub(super) fleet: bool,
     pub(super) ssh_version: String,
     pub(super) hostname: Spanned<String>,
     pub(super) login: RawLogin,
