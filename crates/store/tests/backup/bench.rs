@@ -40,8 +40,12 @@ impl Bench {
 }
 
 pub fn settings(database: &TestDatabase, directory: &Path) -> BackupSettings {
+    settings_for(ConnectSettings::new(database.url()), directory)
+}
+
+pub fn settings_for(database: ConnectSettings, directory: &Path) -> BackupSettings {
     BackupSettings {
-        database: ConnectSettings::new(database.url()),
+        database,
         directory: directory.to_owned(),
         keep: 0,
         binaries: None,

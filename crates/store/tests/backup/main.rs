@@ -7,6 +7,7 @@ mod consistency;
 mod folder;
 mod refusals;
 mod round_trip;
+mod servers;
 #[path = "../store/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the store")]
 mod support;
