@@ -1,9 +1,12 @@
 //! From a definition as written to one that can be used: patterns compiled, references resolved,
 //! examples run. Every error names the line.
 
-use crate::definition::{Definition, Enable as EnableText, FactRule, SecretRule, Text};
+use crate::definition::{
+    Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule, LineEnd,
+    PartDefinition, SecretRule, Text,
+};
 use crate::finder::{Finder, GENERAL, Rules, each_span};
-use crate::platform::{Dialog, Enable, Fact, Mode, Part, Platform};
+use crate::platform::{Context, Detect, Dialog, Enable, Fact, Mode, Part, Platform};
 use netraven_model::{Facts, Hash256, Span};
 use regex::bytes::{Regex, RegexBuilder};
 use std::time::Duration;
@@ -11,20 +14,25 @@ use std::time::Duration;
 /// A compiled pattern may take this many bytes; enough for any sensible one.
 const PATTERN_SIZE: usize = 1 << 20;
 
+/// Stands for the name of a context in commands.
+pub(crate) const CONTEXT: &str = "{context}";
+
 /// What is wrong, and in which line (0 where the file as a whole is meant).
 pub(crate) type Problem = (u64, String);
 
 pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -> Result<Platform, Problem> {
     check_name(&definition.name)?;
-    let modes = definition
-        .modes
+    let modes = required(definition.modes, "modes")?
         .iter()
         .map(|(name, mode)| Ok(Mode { name: name.clone(), prompt: line_pattern(&mode.prompt)? }))
         .collect::<Result<Vec<_>, Problem>>()?;
     if modes.is_empty() {
         return Err((0, "modes: expected at least one mode with its prompt".to_owned()));
     }
-    let parts = definition.parts.into_iter().map(compile_part).collect::<Result<Vec<_>, Problem>>()?;
+    let contexts = definition.contexts.unwrap_or_default();
+    let contexts = contexts.into_iter().map(compile_context).collect::<Result<Vec<_>, Problem>>()?;
+    let parts = required(definition.parts, "parts")?.into_iter();
+    let parts = parts.map(|part| compile_part(part, &contexts)).collect::<Result<Vec<_>, Problem>>()?;
     if parts.is_empty() {
         return Err((0, "parts: expected at least one".to_owned()));
     }
@@ -33,29 +41,44 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
     let secrets = definition.secrets.iter().map(|rule| rule.pattern.value.as_str());
     let secrets = rules(secrets.chain(GENERAL.iter().copied()), "secret")?;
     let volatile = rules(definition.volatile.iter().map(|text| text.value.as_str()), "volatile")?;
-    let facts = compile_facts(&definition.facts, &parts)?;
-    let dialogs = definition.login.dialogs.into_iter();
+    let facts = compile_facts(&definition.facts.unwrap_or_default(), &parts)?;
+    let login = definition.login.unwrap_or_default();
+    let dialogs = login.dialogs.into_iter();
+    let prepare = definition.prepare.unwrap_or_default().into_iter();
     Ok(Platform {
+        detect: definition.detect.map(compile_detect).transpose()?.unwrap_or_default(),
         enable: definition.enable.map(|enable| compile_enable(enable, &modes)).transpose()?,
         dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,
         pager: definition.pager.map(|p| dialog(&p.pattern, p.send)).transpose()?,
         rejected: patterns(&definition.rejected)?,
         prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
-        login_quiet: Duration::from_millis(definition.login.quiet_milliseconds),
-        prepare: definition.prepare.into_iter().map(|text| text.value).collect(),
+        login_quiet: Duration::from_millis(login.quiet_milliseconds),
+        username_suffix: login.username_suffix,
+        line_end: match definition.line_end.unwrap_or_default() {
+            LineEnd::Lf => "\n",
+            LineEnd::Cr => "\r",
+            LineEnd::Crlf => "\r\n",
+        },
+        prepare: prepare.map(|text| text.value).collect(),
         name: definition.name.value,
         title: definition.title,
         aliases: definition.aliases,
         sources: definition.sources,
-        comment: definition.comment,
-        logout: definition.logout,
+        comment: required(definition.comment, "comment")?,
+        logout: required(definition.logout, "logout")?,
         finder: Finder::new(secrets, volatile),
         modes,
+        contexts,
         parts,
         facts,
         digest,
         origin,
     })
+}
+
+/// What neither the definition nor the one it extends has.
+fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
+    value.ok_or_else(|| (0, format!("{field}: expected, and not inherited through `extends` either")))
 }
 
 fn line(text: &Text) -> u64 {
@@ -115,7 +138,42 @@ fn compile_enable(enable: EnableText, modes: &[Mode]) -> Result<Enable, Problem>
     })
 }
 
-fn compile_part(part: crate::definition::PartDefinition) -> Result<Part, Problem> {
+fn compile_detect(detect: DetectText) -> Result<Detect, Problem> {
+    if detect.command.is_some() == detect.answer.is_empty() {
+        return Err((
+            0,
+            "detect: a command needs patterns for its answer, and the other way round".to_owned(),
+        ));
+    }
+    let ssh_version = detect.ssh_version.iter().map(line_pattern).collect::<Result<_, _>>()?;
+    Ok(Detect { ssh_version, command: detect.command, answer: patterns(&detect.answer)? })
+}
+
+fn compile_context((name, context): (String, ContextText)) -> Result<Context, Problem> {
+    let regex = pattern(&context.pattern)?;
+    if regex.captures_len() < 2 {
+        let problem = format!("contexts: the pattern of '{name}' needs a group for a context's name");
+        return Err((line(&context.pattern), problem));
+    }
+    if !context.enter.iter().any(|command| command.value.contains(CONTEXT)) {
+        let problem = format!("contexts: no command that enters a '{name}' has {CONTEXT} in it");
+        return Err((line(&context.list), problem));
+    }
+    let commands = context.enter.iter().chain(&context.leave).chain([&context.list]);
+    commands.into_iter().try_for_each(|command| one_command(&command.value, line(command), &name))?;
+    let texts = |texts: Vec<Text>| texts.into_iter().map(|text| text.value).collect();
+    let (enter, leave) = (texts(context.enter), texts(context.leave));
+    Ok(Context { name, list: context.list.value, pattern: regex, enter, leave })
+}
+
+fn one_command(command: &str, line: u64, of: &str) -> Result<(), Problem> {
+    match command.trim().is_empty() || command.contains(['\r', '\n']) {
+        true => Err((line, format!("'{of}': {command:?} is not one command"))),
+        false => Ok(()),
+    }
+}
+
+fn compile_part(part: PartDefinition, contexts: &[Context]) -> Result<Part, Problem> {
     if part.timeout_seconds == Some(0) {
         return Err((
             line(&part.name),
@@ -124,10 +182,14 @@ fn compile_part(part: crate::definition::PartDefinition) -> Result<Part, Problem
     }
     let mut commands = vec![part.command];
     commands.extend(part.alternatives);
-    if let Some(bad) = commands.iter().find(|c| c.trim().is_empty() || c.contains(['\r', '\n'])) {
-        return Err((line(&part.name), format!("part '{}': {bad:?} is not one command", part.name.value)));
-    }
+    let at = line(&part.name);
+    commands.iter().try_for_each(|command| one_command(command, at, &part.name.value))?;
+    let for_each = part.for_each.as_ref().map(|wanted| {
+        let found = contexts.iter().position(|context| context.name == wanted.value);
+        found.ok_or_else(|| (line(wanted), format!("for_each: no context '{}'", wanted.value)))
+    });
     Ok(Part {
+        for_each: for_each.transpose()?,
         end: part.end.as_ref().map(line_pattern).transpose()?,
         name: part.name.value,
         commands,

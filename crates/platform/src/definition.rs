@@ -10,11 +10,14 @@ use std::collections::BTreeMap;
 /// A text whose line is remembered for error messages.
 pub(crate) type Text = Spanned<String>;
 
-#[derive(Deserialize)]
+/// As written: what `extends` may bring need not be given.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Definition {
     /// Name, as in `device_type`; Netmiko's where Netmiko has one.
     pub name: Text,
+    /// The platform that this one is a variant of.
+    pub extends: Option<Text>,
     /// What people call the family.
     pub title: String,
     /// Other names under which it is found: other tools' names.
@@ -22,57 +25,123 @@ pub(crate) struct Definition {
     pub aliases: Vec<String>,
     /// The documents the facts come from.
     pub sources: Vec<String>,
+    /// How a device of the family is recognised.
+    pub detect: Option<Detect>,
     /// What starts a comment line in the configuration language.
-    pub comment: String,
+    pub comment: Option<String>,
     /// Prompts by mode. A group named `host` must read the same at each prompt of a session.
-    pub modes: BTreeMap<String, Mode>,
-    #[serde(default)]
-    pub login: Login,
+    pub modes: Option<BTreeMap<String, Mode>>,
+    pub login: Option<Login>,
+    /// What ends a typed line.
+    pub line_end: Option<LineEnd>,
     pub enable: Option<Enable>,
     /// Commands that set up the terminal; a refusal of one is not an error.
-    #[serde(default)]
-    pub prepare: Vec<Text>,
+    pub prepare: Option<Vec<Text>>,
     pub pager: Option<Pager>,
     /// Answers that mean a command was not carried out. Tried on the first lines of an answer.
     #[serde(default)]
     pub rejected: Vec<Text>,
     /// A line of the prompt above the one that is matched (Junos: `{master:0}`).
     pub prompt_prefix: Option<Text>,
-    pub parts: Vec<PartDefinition>,
+    /// Parts of the device that have a configuration each: VDOMs, virtual systems.
+    pub contexts: Option<BTreeMap<String, Context>>,
+    pub parts: Option<Vec<PartDefinition>>,
     /// What changes without meaning: the group `volatile`, or else the whole match.
     #[serde(default)]
     pub volatile: Vec<Text>,
     #[serde(default)]
     pub secrets: Vec<SecretRule>,
-    #[serde(default)]
-    pub facts: FactRules,
+    pub facts: Option<FactRules>,
     /// What ends the session politely.
-    pub logout: String,
+    pub logout: Option<String>,
 }
 
-#[derive(Deserialize)]
+impl Definition {
+    /// Takes from `base` what is not given here. Rejections, volatile text and secrets are added up, own ones first.
+    pub(crate) fn inherit(&mut self, base: &Self) {
+        fn take<T: Clone>(own: &mut Option<T>, base: &Option<T>) {
+            if own.is_none() {
+                own.clone_from(base);
+            }
+        }
+        take(&mut self.comment, &base.comment);
+        take(&mut self.modes, &base.modes);
+        take(&mut self.login, &base.login);
+        take(&mut self.line_end, &base.line_end);
+        take(&mut self.enable, &base.enable);
+        take(&mut self.prepare, &base.prepare);
+        take(&mut self.pager, &base.pager);
+        take(&mut self.prompt_prefix, &base.prompt_prefix);
+        take(&mut self.contexts, &base.contexts);
+        take(&mut self.parts, &base.parts);
+        take(&mut self.facts, &base.facts);
+        take(&mut self.logout, &base.logout);
+        self.rejected.extend(base.rejected.iter().cloned());
+        self.volatile.extend(base.volatile.iter().cloned());
+        self.secrets.extend(base.secrets.iter().cloned());
+    }
+}
+
+/// What ends a typed line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LineEnd {
+    #[default]
+    Lf,
+    Cr,
+    Crlf,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Detect {
+    /// How the family's SSH servers introduce themselves.
+    pub ssh_version: Vec<Text>,
+    /// A harmless command that every family's devices may be asked.
+    pub command: Option<String>,
+    /// What in its answer says that it is this family.
+    pub answer: Vec<Text>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Context {
+    /// The command whose answer names them.
+    pub list: Text,
+    /// The first group is a name.
+    pub pattern: Text,
+    /// Commands that lead into one; `{context}` stands for its name.
+    pub enter: Vec<Text>,
+    /// Commands that lead back.
+    #[serde(default)]
+    pub leave: Vec<Text>,
+}
+
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mode {
     pub prompt: Text,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Login {
     /// For prompts that a banner could be mistaken for: how long the line must stay quiet.
     pub quiet_milliseconds: u64,
+    /// Appended to the user name: switches of the login itself (RouterOS).
+    pub username_suffix: String,
     /// Questions between login and prompt, with their answers.
     pub dialogs: Vec<Dialog>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dialog {
     pub expect: Text,
     pub send: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Enable {
     pub from: Text,
@@ -81,14 +150,14 @@ pub(crate) struct Enable {
     pub password_prompt: Text,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pager {
     pub pattern: Text,
     pub send: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartDefinition {
     pub name: Text,
@@ -100,6 +169,8 @@ pub(crate) struct PartDefinition {
     /// Whether a refusal of the command is fine.
     #[serde(default)]
     pub optional: bool,
+    /// The kind of context in each of which it is collected.
+    pub for_each: Option<Text>,
     /// The last line of a complete answer.
     pub end: Option<Text>,
     /// Whether every `{` at a line's end needs its `}`.
@@ -109,7 +180,7 @@ pub(crate) struct PartDefinition {
     pub timeout_seconds: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecretRule {
     /// The group `secret` is what is hidden.
@@ -121,7 +192,7 @@ pub(crate) struct SecretRule {
     pub keep: Vec<Text>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FactRules {
     pub hostname: Vec<FactRule>,
@@ -132,7 +203,7 @@ pub(crate) struct FactRules {
     pub changed_at: Vec<FactRule>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FactRule {
     /// Name of the part it is found in.

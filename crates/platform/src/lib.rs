@@ -12,6 +12,7 @@ mod finder;
 mod machine;
 mod platform;
 mod registry;
+mod sources;
 mod terminal;
 
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};

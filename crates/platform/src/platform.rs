@@ -22,7 +22,12 @@ pub struct Platform {
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
     pub origin: String,
+    /// Appended to the user name at login.
+    pub username_suffix: String,
+    pub(crate) detect: Detect,
     pub(crate) modes: Vec<Mode>,
+    pub(crate) line_end: &'static str,
+    pub(crate) contexts: Vec<Context>,
     pub(crate) login_quiet: Duration,
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) enable: Option<Enable>,
@@ -46,9 +51,29 @@ pub struct Part {
     pub kind: PartKind,
     /// Whether a refusal of the command is fine.
     pub optional: bool,
+    /// Index into `Platform::contexts`.
+    pub(crate) for_each: Option<usize>,
     pub(crate) end: Option<Regex>,
     pub(crate) balanced_braces: bool,
     pub(crate) timeout: Option<Duration>,
+}
+
+/// How a device of the family is recognised.
+#[derive(Debug, Default)]
+pub(crate) struct Detect {
+    pub ssh_version: Vec<Regex>,
+    pub command: Option<String>,
+    pub answer: Vec<Regex>,
+}
+
+/// A kind of context: parts of the device that have a configuration each.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub name: String,
+    pub list: String,
+    pub pattern: Regex,
+    pub enter: Vec<String>,
+    pub leave: Vec<String>,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 //! All definitions: those shipped in the binary, overridden by a folder of the user's own.
 
 use crate::Platform;
-use crate::compile::compile;
-use crate::definition::Definition;
-use netraven_model::Hash256;
+use crate::sources::Sources;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,21 +46,32 @@ pub struct Platforms {
 impl Platforms {
     /// The definitions shipped with this release.
     pub fn shipped() -> Result<Self, LoadError> {
-        let mut platforms = Self::default();
-        for (name, text) in SHIPPED {
-            let file = format!("platforms/{name}/platform.yaml");
-            platforms.add(parse(&file, text, "shipped")?, &file)?;
-        }
-        Ok(platforms)
+        Self::load(None)
     }
 
     /// The shipped definitions, overridden and extended by `<dir>/<name>/platform.yaml` or `<dir>/<name>.yaml`.
     pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
-        let mut platforms = Self::shipped()?;
+        let mut sources = Sources::default();
+        for (name, text) in SHIPPED {
+            sources.add(&format!("platforms/{name}/platform.yaml"), text, "shipped")?;
+        }
+        Self::with_own(sources, dir)
+    }
+
+    /// The definitions of a folder alone, without the shipped ones.
+    pub fn of_folder(dir: &Path) -> Result<Self, LoadError> {
+        Self::with_own(Sources::default(), Some(dir))
+    }
+
+    fn with_own(mut sources: Sources, dir: Option<&Path>) -> Result<Self, LoadError> {
         for path in dir.map(definitions).transpose()?.unwrap_or_default() {
-            let text = read(&path)?;
-            let file = path.display().to_string();
-            platforms.add(parse(&file, &text, &file)?, &file)?;
+            let (text, file) = (read(&path)?, path.display().to_string());
+            sources.add(&file, &text, &file)?;
+        }
+        let mut platforms = Self::default();
+        for name in sources.names() {
+            let (platform, file) = sources.compile(&name)?;
+            platforms.add(platform, &file)?;
         }
         Ok(platforms)
     }
@@ -98,20 +107,6 @@ impl Platforms {
         self.by_name.insert(platform.name.clone(), Arc::new(platform));
         Ok(())
     }
-}
-
-fn parse(file: &str, text: &str, origin: &str) -> Result<Platform, LoadError> {
-    let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
-        file: file.to_owned(),
-        line: error.location().map_or(0, |location| location.line()),
-        problem: error.to_string(),
-    })?;
-    let digest = Hash256::sha256(text.as_bytes());
-    compile(definition, digest, origin.to_owned()).map_err(|(line, problem)| LoadError::Definition {
-        file: file.to_owned(),
-        line,
-        problem,
-    })
 }
 
 fn definitions(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {

@@ -44,7 +44,10 @@ fn refused(from: &str, to: &str, line: u64, reason: &str) {
 #[test]
 fn shipped_definitions_load_and_are_found_by_name_and_alias() {
     let platforms = Platforms::shipped().unwrap();
-    assert_eq!(platforms.names(), ["arista_eos", "cisco_ios", "frr", "juniper_junos", "linux"]);
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../platforms")).unwrap();
+    let mut names: Vec<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(platforms.names(), names, "every folder is shipped");
     assert_eq!(platforms.get("cisco_xe").unwrap().name, "cisco_ios");
     assert_eq!(platforms.get("junos").unwrap().name, "juniper_junos");
     assert!(platforms.get("cisco").is_some() && platforms.get("unknown_os").is_none());
@@ -111,4 +114,57 @@ fn a_definition_that_cannot_be_read_is_named() {
     assert!(big.contains("big.yaml") && big.contains("at most"), "{big}");
     fs::write(dir.path().join("big.yaml"), b"\xff\xfe").unwrap();
     assert!(Platforms::load(Some(dir.path())).unwrap_err().to_string().contains("big.yaml"));
+}
+
+#[test]
+fn a_definition_inherits_what_it_does_not_say() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("base.yaml"), GOOD).unwrap();
+    let child = "name: child_os\nextends: test_os\ntitle: Child\nsources: [none]\nrejected: ['^nope']\nlogout: quit\n";
+    fs::write(dir.path().join("child.yaml"), child).unwrap();
+    let platforms = Platforms::of_folder(dir.path()).unwrap();
+    let (base, child) = (platforms.get("test_os").unwrap(), platforms.get("child_os").unwrap());
+    assert_eq!(child.parts[0].name, "config");
+    assert_eq!(child.find_secrets(b"key abc").len(), 1, "secrets are inherited");
+    assert!(child.aliases.is_empty() && platforms.get("testos").unwrap().name == "test_os");
+    let before = child.digest;
+    assert_ne!(before, base.digest);
+    // A change of the base is a change of what extends it.
+    fs::write(dir.path().join("base.yaml"), GOOD.replace("no key", "no keys")).unwrap();
+    assert_ne!(Platforms::of_folder(dir.path()).unwrap().get("child_os").unwrap().digest, before);
+}
+
+#[test]
+fn a_chain_that_leads_nowhere_or_in_a_circle_is_named() {
+    for (child, reason) in [
+        ("name: a\nextends: b\ntitle: A\nsources: [none]\n", "no platform 'b'"),
+        ("name: a\nextends: a\ntitle: A\nsources: [none]\n", "does not end"),
+        ("name: a\ntitle: A\nsources: [none]\n", "modes: expected"),
+    ] {
+        let error = load(child).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn contexts_that_cannot_be_used_are_named() {
+    let with = |context: &str, part: &str| {
+        let contexts = format!("contexts:\n  vdom: {context}\nparts:");
+        load(&GOOD.replacen("parts:", &contexts, 1).replacen("kind: config}", part, 1))
+    };
+    let good = "{list: l, pattern: '^(a)', enter: ['edit {context}']}";
+    with(good, "kind: config, for_each: vdom}").unwrap();
+    for (context, part, reason) in [
+        (good, "kind: config, for_each: vsys}", "no context 'vsys'"),
+        ("{list: l, pattern: '^a', enter: ['edit {context}']}", "kind: config}", "needs a group"),
+        ("{list: l, pattern: '^(a)', enter: ['edit']}", "kind: config}", "has {context} in it"),
+        (
+            r#"{list: "l\nreload", pattern: '^(a)', enter: ['edit {context}']}"#,
+            "kind: config}",
+            "not one command",
+        ),
+    ] {
+        let error = with(context, part).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
 }

@@ -20,7 +20,8 @@ impl Machine {
     pub(super) fn send_command(&mut self, command: &str, now: Instant) {
         self.dialogue.sent(now - self.started, command);
         self.command_sent = now;
-        self.send(format!("{command}\n").into_bytes(), now);
+        let line_end = self.plan.platform.line_end;
+        self.send(format!("{command}{line_end}").into_bytes(), now);
     }
 
     /// What stands on the terminal belongs to the past as soon as something is asked.
@@ -65,11 +66,7 @@ impl Machine {
             State::Login { .. } | State::Done => "",
             State::Enable { .. } => platform.enable.as_ref().map_or("", |enable| enable.command.as_str()),
             State::Prepare { step } => platform.prepare.get(step).map_or("", String::as_str),
-            State::Collect { part, alternative, .. } => platform
-                .parts
-                .get(part)
-                .and_then(|part| part.commands.get(alternative))
-                .map_or("", String::as_str),
+            State::Collect { alternative, .. } => self.step_command(alternative).unwrap_or(""),
             State::Logout => &platform.logout,
         }
     }
@@ -91,7 +88,8 @@ impl Machine {
     }
 
     /// Moves the answer out of the terminal: no copy of a large configuration is made.
-    pub(super) fn keep_answer(&mut self, part: usize, alternative: usize, now: Instant) {
+    pub(super) fn keep_answer(&mut self, part: usize, context: Option<String>, now: Instant) {
+        let command = self.last_command().to_owned();
         let start = self.echo_end();
         let end = start + self.answer().trim_ascii_end().len();
         let mut text = self.terminal.take_lines();
@@ -103,8 +101,7 @@ impl Machine {
             text.push(b'\n');
         }
         self.dialogue.captured(now - self.started, text.len());
-        let command = self.plan.platform.parts[part].commands[alternative].clone();
-        self.outputs.push(Output { part, command, capture: Capture::new(text) });
+        self.outputs.push(Output { part, context, command, capture: Capture::new(text) });
     }
 
     pub(super) fn note_answer(&mut self, now: Instant) {

@@ -1,8 +1,10 @@
 //! What the machine does when the end of the stream looks like something it knows.
 
+use super::steps::Step;
 use super::{Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
 use crate::platform::{Enable, Mode};
 use netraven_model::ErrorCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A longer line is no prompt.
@@ -99,9 +101,9 @@ impl Machine {
             let message = "the device asks for a password and the credential has none".to_owned();
             return self.fail(ErrorCode::EnableFailed, message, now);
         };
-        let mut bytes = Vec::with_capacity(secret.expose_bytes().len() + 1);
+        let mut bytes = Vec::with_capacity(secret.expose_bytes().len() + 2);
         bytes.extend_from_slice(secret.expose_bytes());
-        bytes.push(b'\n');
+        bytes.extend_from_slice(self.plan.platform.line_end.as_bytes());
         self.note_answer(now);
         self.dialogue.sent(now - self.started, "[enable secret]");
         // What is left of the question may still be on its way; it is no second question.
@@ -124,65 +126,103 @@ impl Machine {
                 self.state = State::Prepare { step };
                 self.send_command(&command, now);
             }
-            None => self.collect(0, 0, now),
+            None => self.go_on(now),
         }
     }
 
-    /// Asks for a part, or logs out behind the last one.
-    fn collect(&mut self, part: usize, alternative: usize, now: Instant) {
-        let command =
-            self.plan.platform.parts.get(part).and_then(|part| part.commands.get(alternative)).cloned();
-        match command {
-            Some(command) => {
-                self.state = State::Collect { part, alternative, suspects: 0, suspect: false };
-                self.send_command(&command, now);
-            }
+    /// Takes the next step, or logs out behind the last one.
+    fn go_on(&mut self, now: Instant) {
+        let platform = self.plan.platform.clone();
+        match self.steps.advance(&platform) {
+            Some(_) => self.ask(0, now),
             None => {
                 self.state = State::Logout;
-                let command = self.plan.platform.logout.clone();
-                self.send_command(&command, now);
+                self.send_command(&platform.logout, now);
             }
         }
+    }
+
+    fn ask(&mut self, alternative: usize, now: Instant) {
+        self.state = State::Collect { alternative, suspects: 0, suspect: false };
+        let command = self.last_command().to_owned();
+        self.send_command(&command, now);
     }
 
     fn look_collect(&mut self, now: Instant) {
         if self.answer_pager(now) {
             return;
         }
-        let State::Collect { part, alternative, suspects, .. } = self.state else { return };
         if self.find_prompt().is_none() {
             return self.went_on();
         }
         if !self.is_answer() {
             return;
         }
+        match self.steps.current().cloned() {
+            Some(Step::Part { part, context }) => self.look_part(part, context, now),
+            Some(Step::List(index)) => self.look_list(index, now),
+            _ => self.look_move(now),
+        }
+    }
+
+    fn look_part(&mut self, part: usize, context: Option<Arc<str>>, now: Instant) {
+        let State::Collect { alternative, suspects, .. } = self.state else { return };
         let platform = self.plan.platform.clone();
         let wanted = &platform.parts[part];
         if self.is_rejected() {
             self.record(false, now);
             if alternative + 1 < wanted.commands.len() {
                 self.note_answer(now);
-                self.collect(part, alternative + 1, now);
+                self.ask(alternative + 1, now);
             } else if wanted.optional {
                 self.note_answer(now);
-                self.collect(part + 1, 0, now);
+                self.go_on(now);
             } else {
-                let message =
-                    format!("the device rejected `{}`; {}", wanted.commands[alternative], self.quote_tail());
-                self.fail(ErrorCode::CommandRejected, message, now);
+                self.rejected(now);
             }
         } else if let Err(missing) = wanted.check_complete(self.answer()) {
             // It may be a line of the configuration that reads like the prompt: see whether more comes.
-            self.state = State::Collect { part, alternative, suspects: suspects + 1, suspect: true };
+            self.state = State::Collect { alternative, suspects: suspects + 1, suspect: true };
             if suspects >= MAX_SUSPECTS {
                 let message = format!("the prompt came {suspects} times before the end: {missing}");
                 self.fail(ErrorCode::Truncated, message, now);
             }
         } else {
             self.record(true, now);
-            self.keep_answer(part, alternative, now);
-            self.collect(part + 1, 0, now);
+            self.keep_answer(part, context.map(|name| name.to_string()), now);
+            self.go_on(now);
         }
+    }
+
+    /// A device that does not know the list has no contexts.
+    fn look_list(&mut self, index: usize, now: Instant) {
+        let platform = self.plan.platform.clone();
+        let context = &platform.contexts[index];
+        let accepted = !self.is_rejected();
+        self.record(accepted, now);
+        let list = if accepted { self.answer().to_vec() } else { Vec::new() };
+        if let Err(problem) = self.steps.learn(index, context, &list) {
+            let message = format!("`{}` does not list {}s: {problem}", context.list, context.name);
+            return self.fail(ErrorCode::Unsupported, message, now);
+        }
+        self.note_answer(now);
+        self.go_on(now);
+    }
+
+    /// What is collected outside the context that was meant would be stored under a wrong name.
+    fn look_move(&mut self, now: Instant) {
+        let accepted = !self.is_rejected();
+        self.record(accepted, now);
+        if !accepted {
+            return self.rejected(now);
+        }
+        self.note_answer(now);
+        self.go_on(now);
+    }
+
+    fn rejected(&mut self, now: Instant) {
+        let message = format!("the device rejected `{}`; {}", self.last_command(), self.quote_tail());
+        self.fail(ErrorCode::CommandRejected, message, now);
     }
 
     /// Whether the prompt at the end ends the answer to the last command. One that came before the

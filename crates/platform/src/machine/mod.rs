@@ -11,6 +11,7 @@
 
 mod answer;
 mod look;
+mod steps;
 mod types;
 
 pub use types::{CommandRecord, Limits, Next, Output, Plan, Report};
@@ -21,6 +22,7 @@ use netraven_model::{ErrorCode, Failure, Phase};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
+use steps::Steps;
 use zeroize::Zeroizing;
 
 /// A prompt that came before the end of the answer may stand inside the text: the device gets this
@@ -39,7 +41,7 @@ enum State {
     Login { prompt_seen: bool },
     Enable { password_sent: bool },
     Prepare { step: usize },
-    Collect { part: usize, alternative: usize, suspects: u32, suspect: bool },
+    Collect { alternative: usize, suspects: u32, suspect: bool },
     Logout,
     Done,
 }
@@ -67,6 +69,7 @@ pub struct Machine {
     /// Bytes that came since something was asked: also those that leave no text.
     received: usize,
     echo: Echo,
+    steps: Steps,
     host: Option<Vec<u8>>,
     login_time: Option<Duration>,
     dialogs: u32,
@@ -87,7 +90,6 @@ impl Machine {
     /// A session whose shell has just been opened.
     pub fn new(plan: Plan, now: Instant) -> Self {
         Self {
-            plan,
             state: State::Login { prompt_seen: false },
             terminal: Terminal::default(),
             outgoing: VecDeque::new(),
@@ -96,6 +98,8 @@ impl Machine {
             command_sent: now,
             received: 0,
             echo: Echo::Unknown,
+            steps: Steps::of(&plan.platform),
+            plan,
             host: None,
             login_time: None,
             dialogs: 0,
@@ -199,9 +203,7 @@ impl Machine {
             State::Login { .. } => limits.login,
             State::Collect { suspect: true, .. } => SETTLE,
             State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
-            State::Collect { part, .. } => {
-                self.plan.platform.parts.get(part).and_then(|part| part.timeout).unwrap_or(limits.silence)
-            }
+            State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
             State::Logout => limits.logout,
             State::Enable { .. } | State::Prepare { .. } | State::Done => limits.silence,
         };
@@ -239,9 +241,9 @@ impl Machine {
                 let message = format!("expected a prompt {}; {}", self.prompts(), self.quote_tail());
                 self.fail(ErrorCode::PromptNotFound, message, now);
             }
-            State::Collect { part, suspect: true, .. } => {
-                let missing =
-                    self.plan.platform.parts[part].check_complete(self.answer()).err().unwrap_or_default();
+            State::Collect { suspect: true, .. } => {
+                let missing = self.wanted().and_then(|part| part.check_complete(self.answer()).err());
+                let missing = missing.unwrap_or_default();
                 let message = format!("the prompt came back too early: {missing}; {}", self.quote_tail());
                 self.fail(ErrorCode::Truncated, message, now);
             }

@@ -61,6 +61,8 @@ impl fmt::Debug for Next {
 pub struct Output {
     /// Index into the platform's parts.
     pub part: usize,
+    /// VDOM, virtual system or the like; `None` for the device as a whole.
+    pub context: Option<String>,
     /// The command that brought it.
     pub command: String,
     /// The answer, without echo and prompt.

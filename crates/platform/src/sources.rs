@@ -1,0 +1,68 @@
+//! Definitions as written, before `extends` is resolved.
+
+use crate::compile::compile;
+use crate::definition::Definition;
+use crate::{LoadError, Platform};
+use netraven_model::Hash256;
+use std::collections::BTreeMap;
+
+/// A longer chain of `extends` is a mistake.
+const MAX_CHAIN: usize = 8;
+
+/// Definitions by name; of two with one name the later one counts.
+#[derive(Default)]
+pub(crate) struct Sources(BTreeMap<String, Source>);
+
+struct Source {
+    definition: Definition,
+    digest: Hash256,
+    file: String,
+    origin: String,
+}
+
+impl Sources {
+    pub(crate) fn add(&mut self, file: &str, text: &str, origin: &str) -> Result<(), LoadError> {
+        let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
+            file: file.to_owned(),
+            line: error.location().map_or(0, |location| location.line()),
+            problem: error.to_string(),
+        })?;
+        let digest = Hash256::sha256(text.as_bytes());
+        let (file, origin) = (file.to_owned(), origin.to_owned());
+        self.0.insert(definition.name.value.clone(), Source { definition, digest, file, origin });
+        Ok(())
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// One definition with all that it inherits, and its file. Its digest is that of the whole chain.
+    pub(crate) fn compile(&self, name: &str) -> Result<(Platform, String), LoadError> {
+        let Some(source) = self.0.get(name) else {
+            let problem = format!("no platform '{name}'");
+            return Err(LoadError::Definition { file: name.to_owned(), line: 0, problem });
+        };
+        let wrong = |(line, problem)| LoadError::Definition { file: source.file.clone(), line, problem };
+        let (mut definition, mut digests) = (source.definition.clone(), source.digest.0.to_vec());
+        let mut next = source.definition.extends.clone();
+        for _ in 0..MAX_CHAIN {
+            let Some(wanted) = next else { break };
+            let line = wanted.defined.line();
+            let base = self.0.get(&wanted.value);
+            let base =
+                base.ok_or_else(|| wrong((line, format!("extends: no platform '{}'", wanted.value))))?;
+            definition.inherit(&base.definition);
+            digests.extend_from_slice(&base.digest.0);
+            next = base.definition.extends.clone();
+        }
+        if let Some(endless) = next {
+            let problem = format!("extends: the chain over '{}' does not end", endless.value);
+            return Err(wrong((endless.defined.line(), problem)));
+        }
+        let alone = digests.len() == source.digest.0.len();
+        let digest = if alone { source.digest } else { Hash256::sha256(&digests) };
+        let platform = compile(definition, digest, source.origin.clone()).map_err(wrong)?;
+        Ok((platform, source.file.clone()))
+    }
+}
