@@ -1,6 +1,7 @@
 //! Follows a run to its end; runs a worker of its own where none is alive.
 
 use crate::context::Context;
+use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::note;
 use crate::output::progress::Progress;
@@ -40,13 +41,13 @@ pub enum Help {
 /// Waits until every job of a run is over. The first signal cancels the run, the second one leaves at once.
 pub async fn follow(
     context: &Context,
-    store: &Store,
+    database: &Database,
     run: RunId,
     signals: &mut StopSignals,
     help: Help,
 ) -> Result<Ended> {
     let mut own_worker = None;
-    let ended = watch(context, store, run, signals, (help, &mut own_worker)).await;
+    let ended = watch(context, database, run, signals, (help, &mut own_worker)).await;
     if let Some(worker) = own_worker {
         let in_a_hurry = ended.as_ref().is_err_and(|error| error.exit == Exit::Interrupted);
         work::stop(worker, if in_a_hurry { Duration::ZERO } else { work::GRACE }).await;
@@ -61,11 +62,12 @@ pub async fn worker_is_alive(store: &Store) -> Result<bool> {
 
 async fn watch(
     context: &Context,
-    store: &Store,
+    database: &Database,
     run: RunId,
     signals: &mut StopSignals,
     (help, own_worker): (Help, &mut Option<Worker>),
 ) -> Result<Ended> {
+    let store = &database.store;
     let mut ticks = interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looked_for_worker: Option<Instant> = None;
@@ -76,7 +78,7 @@ async fn watch(
         if help == Help::IfNoneIsAlive && own_worker.is_none() && look {
             looked_for_worker = Some(Instant::now());
             if !worker_is_alive(store).await? {
-                *own_worker = Some(work::start(context, store).await?);
+                *own_worker = Some(work::start(context, database).await?);
             }
         }
         let progress = jobs::run_progress(store, run).await?;

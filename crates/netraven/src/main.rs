@@ -1,14 +1,17 @@
 //! NetRaven: one binary for everything.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod administration;
 mod changes;
 mod cli;
 mod commands;
 mod context;
 mod database;
+mod db_backup;
 mod error;
 mod follow;
 mod input;
+mod logins;
 mod nearest;
 mod output;
 mod results;

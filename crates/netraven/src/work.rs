@@ -1,12 +1,13 @@
 //! The worker that this process runs, as the settings want it.
 
 use crate::context::{Context, typed};
+use crate::database::Database;
 use crate::error::{CliError, Result};
 use crate::sealing::open_vault;
 use crate::settings::Settings;
 use netraven_device::{DeviceSettings, SshSettings};
 use netraven_model::Backoff;
-use netraven_service::{Stores, Worker, WorkerSettings};
+use netraven_service::{Worker, WorkerSettings};
 use netraven_store::{Store, settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,8 @@ const SETTINGS_CHECK: Duration = Duration::from_secs(5);
 pub const WORKER_KIND: &str = "worker";
 
 /// Starts a worker in this process, with what was set in the database.
-pub async fn start(context: &Context, store: &Store) -> Result<Worker> {
-    start_with(context, store, settings(context, store).await?).await
+pub async fn start(context: &Context, database: &Database) -> Result<Worker> {
+    start_with(context, database, settings(context, &database.store).await?).await
 }
 
 /// Resolves with other settings than `current` as soon as the database holds some. Settings that cannot be used,
@@ -48,10 +49,10 @@ pub async fn changed(context: &Context, store: &Store, current: &WorkerSettings)
 }
 
 /// Starts a worker with these settings.
-pub async fn start_with(context: &Context, store: &Store, settings: WorkerSettings) -> Result<Worker> {
+pub async fn start_with(context: &Context, database: &Database, settings: WorkerSettings) -> Result<Worker> {
     let platforms = Arc::new(context.platforms()?);
-    let vault = Arc::new(open_vault(context, store).await?);
-    Ok(Worker::start(Stores::all(store.clone()), vault, platforms, settings))
+    let vault = Arc::new(open_vault(context, &database.store).await?);
+    Ok(Worker::start(database.stores(context).await?, vault, platforms, settings))
 }
 
 /// Stops a worker: sessions under way get `grace` to end. Gives up on one whose database does not answer any more.

@@ -1,13 +1,17 @@
 //! `netraven up`
 
+use crate::commands::db::check::warn_in_clear;
 use crate::context::Context;
 use crate::database::Database;
+use crate::db_backup;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
+use netraven_store::setup::SetupError;
 use serde_json::{Value, json};
+use std::pin::pin;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,22 +31,43 @@ pub struct Args {}
 pub async fn run(_: Args, context: &Context) -> Result {
     let mut signals = StopSignals::listen()?;
     let database = Database::open(context).await?;
+    if let Err(error) = fit(&database).await {
+        database.close().await;
+        return Err(error);
+    }
     let result = serve(context, &database, &mut signals).await;
     database.close().await;
     result
 }
 
+/// Refuses to run on a schema that is not this release's: what then goes wrong would go wrong at night.
+async fn fit(database: &Database) -> Result {
+    let report = database.validate().await?;
+    for warning in &report.warnings {
+        tracing::debug!(%warning, "in addition to this release's schema");
+    }
+    if !database.has_logins() {
+        tracing::warn!(
+            "all services use the user of database.url; `netraven db init` gives each a login of its own"
+        );
+    }
+    if report.is_valid() { Ok(()) } else { Err(SetupError::Differs(report).into()) }
+}
+
 async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
+    warn_in_clear(&database.store.check().await?);
     let mut settings = work::settings(context, &database.store).await?;
-    let mut worker = work::start_with(context, &database.store, settings.clone()).await?;
+    let mut worker = work::start_with(context, database, settings.clone()).await?;
     let addresses = addresses(context, database);
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
     )?;
     tracing::info!(environment = %context.effective.environment, "running");
+    let mut backups = pin!(db_backup::keep_backing_up(context, database));
     loop {
         tokio::select! {
+            never = &mut backups => match never {},
             () = signals.next() => {
                 tracing::info!("stopping");
                 work::stop(worker, work::GRACE).await;
@@ -59,7 +84,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             changed = work::changed(context, &database.store, &settings) => {
                 work::stop(worker, work::GRACE).await;
                 settings = changed;
-                worker = work::start_with(context, &database.store, settings.clone()).await?;
+                worker = work::start_with(context, database, settings.clone()).await?;
                 tracing::info!(sessions = settings.parallel_sessions, "settings changed, the worker has them now");
             }
         }

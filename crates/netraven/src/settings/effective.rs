@@ -140,13 +140,23 @@ impl Effective {
             let name = if self.environment == DEMO { "netraven-demo" } else { "netraven" };
             self.put_path("data_dir", &home.join(name));
         }
-        for path in ["data_dir", "database.private.binaries", "vault.key_file", "platforms.dir"] {
+        for path in [
+            "data_dir",
+            "database.logins_file",
+            "database.private.binaries",
+            "vault.key_file",
+            "platforms.dir",
+            "db_backup.dir",
+        ] {
             if let Some(text) = self.text(path) {
                 self.put_path(path, &sources.working_directory.join(text));
             }
         }
         if let (None, Some(data_dir)) = (self.text("vault.key_file"), self.text("data_dir")) {
             self.put_path("vault.key_file", &Path::new(&data_dir).join("keys/master.key"));
+        }
+        if let (None, Some(data_dir)) = (self.text("db_backup.dir"), self.text("data_dir")) {
+            self.put_path("db_backup.dir", &Path::new(&data_dir).join("backups"));
         }
         Ok(())
     }

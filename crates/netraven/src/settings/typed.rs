@@ -1,6 +1,7 @@
 //! The settings as the program uses them. docs/configuration.md says what each key means.
 
 use super::effective::Effective;
+use netraven_store::access::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -36,16 +37,46 @@ pub struct Settings {
     pub device: Device,
     pub retry: Retry,
     pub logs: Logs,
+    pub db_backup: DbBackup,
 }
 
 /// `database.*`
 #[derive(Clone, Debug, Deserialize)]
 pub struct Database {
     pub url: Option<Hidden>,
+    pub admin_url: Option<Hidden>,
+    pub role_prefix: String,
+    pub logins_file: Option<PathBuf>,
     pub max_connections: u32,
     pub connect_timeout_seconds: u64,
     pub statement_timeout_seconds: u64,
+    pub lock_timeout_seconds: u64,
+    pub gateway: Limits,
+    pub scheduler: Limits,
+    pub joblog: Limits,
+    pub api: Limits,
     pub private: Private,
+}
+
+impl Database {
+    /// The limits of one service; `None` for roles that have none of their own.
+    pub fn limits(&self, role: Role) -> Option<&Limits> {
+        match role {
+            Role::Gateway => Some(&self.gateway),
+            Role::Scheduler => Some(&self.scheduler),
+            Role::Joblog => Some(&self.joblog),
+            Role::Api => Some(&self.api),
+            Role::Owner | Role::Rotator | Role::Backup | Role::Readonly => None,
+        }
+    }
+}
+
+/// `database.gateway.*` and those of the other services; what is not set is as for all.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Limits {
+    pub max_connections: Option<u32>,
+    pub statement_timeout_seconds: Option<u64>,
+    pub lock_timeout_seconds: Option<u64>,
 }
 
 /// `database.private.*`
@@ -110,6 +141,14 @@ pub struct Retry {
 pub struct Logs {
     pub job_log_months: u32,
     pub connection_log_months: u32,
+}
+
+/// `db_backup.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct DbBackup {
+    pub dir: PathBuf,
+    pub keep: u32,
+    pub every_hours: Option<u64>,
 }
 
 impl Effective {

@@ -5,9 +5,9 @@ use crate::StoreError;
 use netraven_model::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use uuid::Uuid;
@@ -109,7 +109,7 @@ impl Logins {
     pub fn save(&self, path: &Path, replace: bool) -> Result<bool, LoginsError> {
         let io = |operation| move |source| LoginsError::Io { operation, path: path.to_owned(), source };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(io("make the folder of"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io("make the folder of"))?;
         let passwords = self.passwords.iter().map(|(role, secret)| (*role, reveal(secret).to_owned()));
         let (server, prefix) = (self.server.clone(), self.prefix.as_str().to_owned());
         let stored = Stored { server, prefix, passwords: passwords.collect() };

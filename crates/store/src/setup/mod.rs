@@ -141,7 +141,7 @@ impl<'a> Setup<'a> {
         let (logins, needs) = self.needs().await?;
         needs::meet(&mut self.connection, &self.user, &needs).await?;
         for need in &needs {
-            (self.progress)(&need.what);
+            (self.progress)(&format!("done: {}", need.what));
         }
         self.try_logins(&logins).await?;
         (self.progress)(&format!("roles {}_*: ready", self.settings.prefix.as_str()));

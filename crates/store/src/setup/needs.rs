@@ -1,8 +1,8 @@
 //! What an administrator has to do in a database before NetRaven's owner can work in it: roles, extension, schema.
 
 use super::SetupError;
-use crate::StoreError;
 use crate::access::{Logins, Role, RolePrefix, verifier};
+use crate::{StoreError, validate};
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::fmt::Write as _;
 
@@ -78,20 +78,20 @@ pub(super) async fn database(
             (SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'netraven') AS schema_owner,
             (SELECT r.rolname::text FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
              WHERE d.datname = current_database() AND NOT r.rolsuper) AS database_owner,
-            ARRAY (SELECT format('ALTER %s netraven.%I OWNER TO %I;',
-                       CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.relname, $1)
-                   FROM pg_class c WHERE c.relnamespace = to_regnamespace('netraven') AND c.relkind IN ('r', 'p', 'v', 'S')
+            ARRAY (SELECT format('ALTER TABLE netraven.%I OWNER TO %I;', c.relname, $1)
+                   FROM pg_class c WHERE c.relnamespace = to_regnamespace('netraven') AND c.relkind IN ('r', 'p')
                      AND c.relowner IS DISTINCT FROM to_regrole($1)
-                     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i')
-                                     AND d.classid = 'pg_class'::regclass AND c.relkind = 'S')
+                     AND (c.relname = ANY ($2) OR c.relispartition AND c.relname ~ '_y\\d{4}m\\d{2}$')
                    UNION ALL
                    SELECT format('ALTER ROUTINE netraven.%I(%s) OWNER TO %I;', p.proname,
                        pg_get_function_identity_arguments(p.oid), $1)
-                   FROM pg_proc p WHERE p.pronamespace = to_regnamespace('netraven') AND p.proowner IS DISTINCT FROM to_regrole($1)
+                   FROM pg_proc p WHERE p.pronamespace = to_regnamespace('netraven') AND p.proname = ANY ($2)
+                     AND p.proowner IS DISTINCT FROM to_regrole($1)
             ) AS owners";
     let owner = prefix.role_name(Role::Owner);
     let state: State = sqlx::query_as(STATE)
         .bind(&owner)
+        .bind(validate::known_names()?)
         .fetch_one(&mut *connection)
         .await
         .map_err(StoreError::query("look at the database"))?;
@@ -197,7 +197,8 @@ async fn has_right(connection: &mut PgConnection, role: &str, right: &str) -> Re
 
 async fn is_member(connection: &mut PgConnection, member: &str, owner: &str) -> Result<bool, StoreError> {
     // Of a role that does not exist yet nobody is a member.
-    sqlx::query_scalar("SELECT coalesce(pg_has_role($1::name, to_regrole($2), 'MEMBER'), false)")
+    sqlx::query_scalar("SELECT coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = $1), false)
+            OR coalesce(pg_has_role($1::name, to_regrole($2), 'MEMBER'), false)")
         .bind(member)
         .bind(owner)
         .fetch_one(connection)

@@ -47,9 +47,16 @@ impl Catalog {
         Ok(Self(rows.into_iter().map(|(kind, name, text)| ((kind, flat(name)), flat(text))).collect()))
     }
 
-    /// Whether an object of that name is among them, of whatever kind.
+    /// The names of tables and functions, without a function's arguments.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let objects =
+            self.0.keys().filter(|(kind, _)| matches!(kind.as_str(), "table" | "function" | "sequence"));
+        objects.filter_map(|(_, name)| name.split('(').next())
+    }
+
+    /// Whether a table, function or sequence of that name is among them.
     pub(super) fn knows(&self, name: &str) -> bool {
-        self.0.keys().any(|(_, known)| known.split('(').next() == Some(name)) || name == "netraven"
+        self.names().any(|known| known == name)
     }
 
     pub(super) fn compare(&self, found: &Self) -> Report {

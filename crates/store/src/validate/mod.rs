@@ -97,6 +97,11 @@ pub(crate) async fn compare(
     Ok(report)
 }
 
+/// The names of the tables and functions that this release ships; what else stands in the schema is a customer's.
+pub(crate) fn known_names() -> Result<Vec<String>, StoreError> {
+    Ok(Catalog::shipped()?.names().chain(["_sqlx_migrations"]).map(str::to_owned).collect())
+}
+
 /// What the database's catalogue says now, in the form of `schema/catalog.txt`.
 pub async fn catalog_text(store: &Store) -> Result<String, StoreError> {
     let mut tx = store.begin("read the catalogue").await?;

@@ -52,6 +52,8 @@ pub(super) async fn compare(
 
 /// What stands for the schema itself among the objects.
 const SCHEMA: &str = "schema";
+/// Its name.
+const SCHEMA_NAME: &str = "netraven";
 const PUBLIC: &str = "PUBLIC";
 
 async fn roles(
@@ -114,7 +116,11 @@ async fn owners(
         let difference =
             Difference { kind: "owner".to_owned(), expected: Some(owner.clone()), found: Some(found), name };
         // A table that NetRaven does not know belongs to whom it will.
-        let list = if shipped.knows(&difference.name) { &mut report.errors } else { &mut report.warnings };
+        let list = if difference.name == SCHEMA_NAME || shipped.knows(&difference.name) {
+            &mut report.errors
+        } else {
+            &mut report.warnings
+        };
         list.push(difference);
     }
     Ok(())

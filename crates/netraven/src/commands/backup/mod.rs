@@ -58,18 +58,19 @@ pub async fn run(args: Args, context: &Context) -> Result {
     let database = Database::open(context).await?;
     let result = match args.every {
         Some(every) => schedule::add(&args, every, context, &database.store).await,
-        None => collect(&args, context, &database.store, &mut signals).await,
+        None => collect(&args, context, &database, &mut signals).await,
     };
     database.close().await;
     result
 }
 
-async fn collect(args: &Args, context: &Context, store: &Store, signals: &mut StopSignals) -> Result {
+async fn collect(args: &Args, context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
+    let store = &database.store;
     let created = start(store, selection(args, store).await?).await?;
     if args.no_wait {
         return leave(created, context, store).await;
     }
-    let ended = follow(context, store, created.run, signals, Help::IfNoneIsAlive).await?;
+    let ended = follow(context, database, created.run, signals, Help::IfNoneIsAlive).await?;
     let summary = Summary::load(store, created.run).await?;
     context.output.show(|| summary.to_json(), || summary.render(Which::NewsIfLong, context.output))?;
     match ended {

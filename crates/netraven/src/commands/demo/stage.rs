@@ -51,7 +51,7 @@ impl Stage<'_> {
         self.enter_inventory().await?;
         let mut settings = work::settings(self.context, store).await?;
         settings.lease = LEASE;
-        let worker = work::start_with(self.context, store, settings).await?;
+        let worker = work::start_with(self.context, self.database, settings).await?;
         let result = self.acts(signals).await;
         match &result {
             // Without a database nothing can be ended in order.
@@ -110,7 +110,7 @@ impl Stage<'_> {
         let store = &self.database.store;
         let tag = TargetSelection::Tags(vec![NAME.to_owned()]);
         let created = start_backup(store, tag).await?;
-        match follow(self.context, store, created.run, signals, Help::None).await? {
+        match follow(self.context, self.database, created.run, signals, Help::None).await? {
             Ended::Finished => Summary::load(store, created.run).await,
             Ended::Cancelled => Err(CliError::interrupted()),
         }
