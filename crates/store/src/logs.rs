@@ -1,5 +1,7 @@
 //! What happened in jobs, and the dialogues with devices. Both tables are partitioned by month.
 
+mod copy;
+
 use crate::text::{clean, clean_json};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
@@ -102,13 +104,71 @@ pub async fn write(store: &Store, events: &[&JobEvent], dialogues: &[&Dialogue])
     if events.is_empty() && dialogues.is_empty() {
         return Ok(());
     }
-    let mut tx = store.begin("write logs").await?;
-    write_events(&mut tx, events).await?;
-    write_dialogues(&mut tx, dialogues).await?;
-    tx.commit().await.map_err(StoreError::query("write logs"))
+    let copied = copy_together(store.clone(), rows_of(events), dialogues.iter().copied().cloned().collect());
+    // A task, because it must come to its end even when nobody waits for it any more: the driver cannot use a connection
+    // again on which a `COPY` was broken off.
+    let copied = tokio::spawn(copied).await;
+    match copied.unwrap_or(Err(StoreError::Query { operation: WRITE, source: sqlx::Error::WorkerCrashed })) {
+        // Something is there already, which is rare: `COPY` is quicker than `INSERT` and cannot pass over it.
+        Err(StoreError::Query { source, .. }) if is_conflict(&source) => {
+            insert_together(store, events, dialogues).await
+        }
+        written => written,
+    }
 }
 
-async fn write_events(tx: &mut PgConnection, events: &[&JobEvent]) -> Result<(), StoreError> {
+const WRITE: &str = "write logs";
+
+fn is_conflict(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+async fn copy_together(store: Store, rows: Vec<u8>, dialogues: Vec<Dialogue>) -> Result<(), StoreError> {
+    let mut tx = store.begin(WRITE).await?;
+    copy_events(&mut tx, &rows).await.map_err(StoreError::query("write the job log"))?;
+    write_dialogues(&mut tx, &dialogues.iter().collect::<Vec<_>>()).await?;
+    tx.commit().await.map_err(StoreError::query(WRITE))
+}
+
+async fn insert_together(
+    store: &Store,
+    events: &[&JobEvent],
+    dialogues: &[&Dialogue],
+) -> Result<(), StoreError> {
+    let mut tx = store.begin(WRITE).await?;
+    insert_events(&mut tx, events).await?;
+    write_dialogues(&mut tx, dialogues).await?;
+    tx.commit().await.map_err(StoreError::query(WRITE))
+}
+
+async fn copy_events(tx: &mut PgConnection, rows: &[u8]) -> sqlx::Result<()> {
+    const COPY: &str =
+        "COPY job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
+        FROM STDIN (FORMAT binary)";
+    let mut copy = tx.copy_in_raw(COPY).await?;
+    copy.send(rows).await?;
+    copy.finish().await.map(drop)
+}
+
+/// The events as `COPY` takes them.
+fn rows_of(events: &[&JobEvent]) -> Vec<u8> {
+    let mut rows = copy::Rows::new(9);
+    for event in events {
+        rows.row()
+            .uuid(event.id)
+            .bigint(event.job.map(|id| id.0))
+            .bigint(event.device.map(|id| id.0))
+            .timestamp(event.timestamp)
+            .text(event.event.level().as_str())
+            .text(event.event.name())
+            .text(&clean(&event.event.message()))
+            .boolean(event.event.success())
+            .json(details(event).as_ref());
+    }
+    rows.finish()
+}
+
+async fn insert_events(tx: &mut PgConnection, events: &[&JobEvent]) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[],
             $7::text[], $8::bool[], $9::jsonb[])
