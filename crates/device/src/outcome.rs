@@ -2,10 +2,13 @@ use netraven_model::{Facts, Failure, HostKey, JobEvent};
 use netraven_seal::SealedConfig;
 
 /// What became of one backup.
+pub type CollectOutcome = Outcome<Collected>;
+
+/// What became of one course of sessions with a device.
 #[derive(Debug)]
-pub struct CollectOutcome {
-    /// The configuration, or why there is none.
-    pub result: Result<Collected, Failure>,
+pub struct Outcome<T> {
+    /// What was wanted, or why there is none.
+    pub result: Result<T, Failure>,
     /// The host key, when the device was seen for the first time.
     pub learned: Option<HostKey>,
     /// What the device said to the credential.

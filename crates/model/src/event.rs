@@ -60,6 +60,11 @@ pub enum Event {
         /// `SHA256:...`
         fingerprint: String,
     },
+    /// The device's platform, which was to be found out, is known now.
+    PlatformRecognised {
+        /// Its name.
+        platform: String,
+    },
     /// One command was answered.
     CommandOutput {
         /// The command, as the platform defines it.
@@ -114,6 +119,7 @@ impl Event {
             Self::LoggedIn { .. } => "logged_in",
             Self::CredentialRefused { .. } => "credential_refused",
             Self::HostKeyLearned { .. } => "host_key_learned",
+            Self::PlatformRecognised { .. } => "platform_recognised",
             Self::CommandOutput { .. } => "command_output",
             Self::CommandSkipped { .. } => "command_skipped",
             Self::VersionStored { .. } => "version_stored",
@@ -162,6 +168,7 @@ impl Event {
             Self::HostKeyLearned { fingerprint } => {
                 format!("first contact: host key {fingerprint} stored")
             }
+            Self::PlatformRecognised { platform } => format!("recognised as platform {platform}"),
             Self::CommandOutput { command, bytes, millis } => {
                 format!("`{command}` answered with {bytes} bytes in {millis} ms")
             }

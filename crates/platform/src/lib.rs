@@ -11,11 +11,13 @@ mod dialogue;
 mod finder;
 mod machine;
 mod platform;
+mod recognise;
 mod registry;
 mod sources;
 mod terminal;
 
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
 pub use platform::{Part, Platform};
+pub use recognise::{AUTO, NotRecognised};
 pub use registry::{LoadError, Platforms};
 pub use terminal::Terminal;

@@ -1,6 +1,7 @@
 use crate::finder::Finder;
-use netraven_model::{Facts, Hash256, PartKind, Span};
+use netraven_model::{Facts, Hash256, Login, PartKind, Span};
 use regex::bytes::Regex;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One device family, ready to use: all patterns compiled, all references resolved.
@@ -22,8 +23,7 @@ pub struct Platform {
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
     pub origin: String,
-    /// Appended to the user name at login.
-    pub username_suffix: String,
+    pub(crate) username_suffix: String,
     pub(crate) detect: Detect,
     pub(crate) modes: Vec<Mode>,
     pub(crate) line_end: &'static str,
@@ -109,6 +109,15 @@ pub(crate) struct Fact {
 const MAX_FACT: usize = 200;
 
 impl Platform {
+    /// The login as this family wants it: some take switches of the session behind the user name.
+    pub fn login<'a>(&self, login: &'a Login) -> Cow<'a, Login> {
+        if self.username_suffix.is_empty() {
+            return Cow::Borrowed(login);
+        }
+        let username = format!("{}{}", login.username, self.username_suffix);
+        Cow::Owned(Login { username, ..login.clone() })
+    }
+
     /// Where secrets stand in a text; sorted and disjoint.
     pub fn find_secrets(&self, text: &[u8]) -> Vec<Span> {
         self.finder.secrets(text)
@@ -141,6 +150,11 @@ impl Platform {
 }
 
 impl Part {
+    /// Whether an answer that lost its end is told from a complete one.
+    pub fn shows_its_end(&self) -> bool {
+        self.end.is_some() || self.balanced_braces
+    }
+
     /// Whether an answer shows the platform's own end; otherwise what was expected.
     pub(crate) fn check_complete(&self, answer: &[u8]) -> Result<(), String> {
         if let Some(end) = &self.end {

@@ -49,7 +49,8 @@ impl Platforms {
         Self::load(None)
     }
 
-    /// The shipped definitions, overridden and extended by `<dir>/<name>/platform.yaml` or `<dir>/<name>.yaml`.
+    /// The shipped definitions, overridden and extended by `<dir>/<name>/platform.yaml` or `<dir>/<name>.yaml`, or by
+    /// `dir` itself if that is a file.
     pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
         let mut sources = Sources::default();
         for (name, text) in SHIPPED {
@@ -74,6 +75,14 @@ impl Platforms {
             platforms.add(platform, &file)?;
         }
         Ok(platforms)
+    }
+
+    /// A definition that needs no other and is not among those in use.
+    pub(crate) fn parse_alone(text: &str, file: &str) -> Result<Platform, LoadError> {
+        let mut sources = Sources::default();
+        sources.add(file, text, file)?;
+        let name = sources.names().pop().unwrap_or_default();
+        sources.compile(&name).map(|(platform, _)| platform)
     }
 
     /// A platform by its name or one of its aliases.
@@ -110,6 +119,9 @@ impl Platforms {
 }
 
 fn definitions(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    if dir.is_file() {
+        return Ok(vec![dir.to_owned()]);
+    }
     let failed = |error: std::io::Error| LoadError::File { path: dir.to_owned(), reason: error.to_string() };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {

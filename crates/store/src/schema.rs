@@ -16,6 +16,11 @@ const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 /// Any constant will do that no other program uses on the same database: "netraven" in ASCII.
 const INITIALIZE_LOCK: i64 = 0x6e65_7472_6176_656e;
 
+/// The texts of all migrations, oldest first.
+pub(crate) fn migrations() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|(.., text)| *text)
+}
+
 /// What [`Store::initialize`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Initialized {

@@ -1,5 +1,5 @@
-use crate::{StoreError, tls};
 use crate::audit::Actor;
+use crate::{StoreError, tls};
 use serde::Serialize;
 use sqlx::{FromRow, PgPool, Postgres, Transaction};
 use std::sync::Arc;

@@ -172,6 +172,7 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
         finished_at: now,
         result,
         host_key: None,
+        recognised: None,
         credential_used: None,
         credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],

@@ -2,11 +2,11 @@
 
 use super::Context;
 use chrono::Utc;
-use netraven_device::{CollectOutcome, CollectRequest, Collected, LoginResult, Previous, collect};
+use netraven_device::{CollectRequest, Collected, LoginResult, Outcome, Previous, collect, recognise};
 use netraven_model::{
     CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, JobKind, Login, Phase, Secret,
 };
-use netraven_platform::Platform;
+use netraven_platform::{AUTO, Platform};
 use netraven_store::credentials::StoredCredential;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
 use netraven_store::logs::Dialogue;
@@ -49,6 +49,7 @@ impl<'a> Course<'a> {
             finished_at: now,
             result: FinishedResult::Cancelled,
             host_key: None,
+            recognised: None,
             credential_used: None,
             credentials_refused: Vec::new(),
             events: Vec::new(),
@@ -63,11 +64,7 @@ impl<'a> Course<'a> {
                 format!("this release carries out no job of the kind '{}'", self.claimed.kind.as_str());
             return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
         }
-        let name = &self.claimed.target.platform;
-        let Some(platform) = self.context.platforms.get(name) else {
-            let message = format!("the device's platform '{name}' has no definition");
-            return Err(self.fail(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message)));
-        };
+        let mut platform = self.known_platform()?;
         let mut last = Failure::new(
             ErrorCode::NoCredential,
             Phase::Authenticate,
@@ -86,15 +83,50 @@ impl<'a> Course<'a> {
                     continue;
                 }
             };
-            let outcome = collect(&self.request(login, &platform), &self.context.settings.device).await;
-            match self.take(outcome, credential.id) {
-                Ok(collected) => return Ok((collected, platform)),
+            match self.attempt(login, credential.id, &mut platform).await {
+                Ok(done) => return Ok(done),
                 // Another credential may do better; nothing else would change.
                 Err(failure) if is_credentials_fault(failure.code) => last = failure,
                 Err(failure) => return Err(failure),
             }
         }
         Err(last)
+    }
+
+    /// The device's platform; `None` where it is to be found out.
+    fn known_platform(&mut self) -> Result<Option<Arc<Platform>>, Failure> {
+        let name = &self.claimed.target.platform;
+        if name == AUTO {
+            return Ok(None);
+        }
+        self.context.platforms.get(name).map(Some).ok_or_else(|| {
+            let message = format!("the device's platform '{name}' has no definition");
+            self.fail(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message))
+        })
+    }
+
+    /// Collects with one credential, after finding out the platform if it is not known.
+    async fn attempt(
+        &mut self,
+        login: Login,
+        credential: CredentialId,
+        known: &mut Option<Arc<Platform>>,
+    ) -> Result<(Collected, Arc<Platform>), Failure> {
+        let (platforms, settings) = (self.context.platforms.clone(), &self.context.settings.device);
+        let platform = match known {
+            Some(platform) => platform.clone(),
+            None => {
+                let questions = platforms.questions("").map_err(|error| {
+                    self.fail(Failure::new(ErrorCode::Internal, Phase::Connect, error.to_string()))
+                })?;
+                let outcome = recognise(&self.request(login.clone(), &questions), &platforms, settings).await;
+                let platform = self.take(outcome, credential)?;
+                self.finished.recognised = Some(platform.name.clone());
+                known.insert(platform).clone()
+            }
+        };
+        let outcome = collect(&self.request(login, &platform), settings).await;
+        self.take(outcome, credential).map(|collected| (collected, platform))
     }
 
     fn request(&self, login: Login, platform: &Arc<Platform>) -> CollectRequest {
@@ -113,14 +145,17 @@ impl<'a> Course<'a> {
     }
 
     /// Adds what one session brought to the job's result.
-    fn take(&mut self, outcome: CollectOutcome, credential: CredentialId) -> Result<Collected, Failure> {
+    fn take<T>(&mut self, outcome: Outcome<T>, credential: CredentialId) -> Result<T, Failure> {
         let finished = &mut self.finished;
         finished.events.extend(outcome.events);
         self.dialogue.push_str(&outcome.dialogue);
         finished.host_key = outcome.learned.or(finished.host_key.take());
         match outcome.login {
             LoginResult::Accepted => finished.credential_used = Some(credential),
-            LoginResult::Refused => finished.credentials_refused.push(credential),
+            LoginResult::Refused => {
+                finished.credential_used = None;
+                finished.credentials_refused.push(credential);
+            }
             LoginResult::NotTried => {}
         }
         outcome.result

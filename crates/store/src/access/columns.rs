@@ -4,7 +4,7 @@ use crate::StoreError;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-const TEXT: &str = include_str!("../../../../schema/columns.txt");
+pub(crate) const TEXT: &str = include_str!("../../../../schema/columns.txt");
 
 static SHIPPED: LazyLock<Result<Columns, String>> = LazyLock::new(|| Columns::parse(TEXT));
 

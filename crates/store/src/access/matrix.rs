@@ -5,7 +5,7 @@ use crate::StoreError;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const TEXT: &str = include_str!("../../../../schema/access.txt");
+pub(crate) const TEXT: &str = include_str!("../../../../schema/access.txt");
 
 static SHIPPED: LazyLock<Result<Matrix, String>> = LazyLock::new(|| {
     let columns = Columns::shipped().map_err(|error| error.to_string())?;

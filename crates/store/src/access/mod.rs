@@ -8,8 +8,10 @@ mod logins;
 mod matrix;
 mod password;
 
+pub(crate) use columns::TEXT as COLUMNS;
 pub use columns::{Class, Columns};
 pub use logins::{Logins, LoginsError};
+pub(crate) use matrix::TEXT as MATRIX;
 pub use matrix::{Matrix, Right, Verb};
 pub(crate) use password::verifier;
 

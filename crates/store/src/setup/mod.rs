@@ -12,7 +12,7 @@ mod server;
 pub use error::SetupError;
 pub use server::label as server_label;
 
-use crate::access::{Logins, Role, RolePrefix};
+use crate::access::{self, Logins, Role, RolePrefix};
 use crate::audit::{self, Action, Actor, Entry};
 use crate::connect::connect_alone;
 use crate::schema::{self, Initialized};
@@ -94,6 +94,18 @@ pub async fn administrators_script(
     let database = setup.database.clone();
     setup.finish().await;
     Ok(if needs.is_empty() { String::new() } else { needs::script(&needs, &database) })
+}
+
+/// Everything that decides what a fresh database becomes: another text, another database.
+pub(crate) fn ingredients() -> impl Iterator<Item = &'static str> {
+    let fixed = [
+        access::MATRIX,
+        access::COLUMNS,
+        include_str!("defaults.rs"),
+        include_str!("needs.rs"),
+        include_str!("grants.rs"),
+    ];
+    schema::migrations().chain(fixed)
 }
 
 /// A setup under way: a connection of an administrator that holds the lock.

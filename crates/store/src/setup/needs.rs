@@ -197,11 +197,13 @@ async fn has_right(connection: &mut PgConnection, role: &str, right: &str) -> Re
 
 async fn is_member(connection: &mut PgConnection, member: &str, owner: &str) -> Result<bool, StoreError> {
     // Of a role that does not exist yet nobody is a member.
-    sqlx::query_scalar("SELECT coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = $1), false)
-            OR coalesce(pg_has_role($1::name, to_regrole($2), 'MEMBER'), false)")
-        .bind(member)
-        .bind(owner)
-        .fetch_one(connection)
-        .await
-        .map_err(StoreError::query("look at the roles' members"))
+    sqlx::query_scalar(
+        "SELECT coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = $1), false)
+            OR coalesce(pg_has_role($1::name, to_regrole($2), 'MEMBER'), false)",
+    )
+    .bind(member)
+    .bind(owner)
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::query("look at the roles' members"))
 }

@@ -4,7 +4,6 @@ use super::cluster::Shared;
 use crate::setup::{self, SetupError};
 use aws_lc_rs::digest::{Context, SHA256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::path::Path;
 use tokio::sync::OnceCell;
 
 /// Names of templates begin so; a digest of what makes the schema follows.
@@ -19,8 +18,6 @@ pub(super) enum TemplateError {
     Server(#[from] sqlx::Error),
     #[error("the schema could not be made: {0}")]
     Schema(#[from] SetupError),
-    #[error("what makes the schema could not be read: {0}")]
-    Sources(#[from] std::io::Error),
 }
 
 static NAME: OnceCell<String> = OnceCell::const_new();
@@ -29,7 +26,7 @@ static NAME: OnceCell<String> = OnceCell::const_new();
 pub(super) async fn ensure(shared: &Shared) -> Result<String, TemplateError> {
     NAME.get_or_try_init(|| async {
         let mut admin = PgConnection::connect(shared.admin_url()).await?;
-        let name = name(&chrono::Utc::now().format("%Y%m").to_string())?;
+        let name = name(&chrono::Utc::now().format("%Y%m").to_string());
         if !exists(&mut admin, &name).await? {
             sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut admin).await?;
             // Another process may have made it while this one waited for the lock.
@@ -75,20 +72,14 @@ async fn run(admin: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::query(AssertSqlSafe(sql)).execute(admin).await.map(drop)
 }
 
-/// A name that changes with the migrations, the rights and the first content, and with the month, whose partitions
-/// are part of a fresh schema.
-fn name(month: &str) -> Result<String, std::io::Error> {
+/// A name that changes with what this very program makes of a database, and with the month, whose partitions are part
+/// of a fresh schema.
+fn name(month: &str) -> String {
     let mut context = Context::new(&SHA256);
-    for folder in ["../../schema", "../../schema/migrations", "src/setup"] {
-        let folder = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))?;
-        let mut files: Vec<_> =
-            folder.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        files.sort();
-        for file in files {
-            context.update(&std::fs::read(file)?);
-            context.update(&[0]);
-        }
+    for text in setup::ingredients() {
+        context.update(text.as_bytes());
+        context.update(&[0]);
     }
     let digest: String = context.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{PREFIX}{month}_{digest}"))
+    format!("{PREFIX}{month}_{digest}")
 }

@@ -230,6 +230,7 @@ fn unchanged(job: &jobs::ClaimedJob) -> Finished {
         finished_at: Utc::now(),
         result: FinishedResult::Unchanged { facts: Facts::default() },
         host_key: None,
+        recognised: None,
         credential_used: job.credentials.first().map(|credential| credential.id),
         credentials_refused: Vec::new(),
         events: Vec::new(),

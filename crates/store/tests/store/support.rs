@@ -224,6 +224,7 @@ pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
         finished_at: now,
         result,
         host_key: None,
+        recognised: None,
         credential_used: None,
         credentials_refused: Vec::new(),
         events: Vec::new(),

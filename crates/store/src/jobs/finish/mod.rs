@@ -41,6 +41,8 @@ pub struct Finished {
     pub result: FinishedResult,
     /// The host key learned at the first contact.
     pub host_key: Option<HostKey>,
+    /// The platform of a device for which it was to be found out.
+    pub recognised: Option<String>,
     /// The credential that the device accepted.
     pub credential_used: Option<CredentialId>,
     /// Those that it refused.

@@ -51,9 +51,10 @@ pub(super) async fn update_devices(
             last_error = CASE w.status WHEN 'ok' THEN NULL ELSE coalesce(w.error, d.last_error) END,
             serial_number = coalesce(w.serial, d.serial_number),
             model = coalesce(w.model, d.model),
-            software_version = coalesce(w.software, d.software_version)
+            software_version = coalesce(w.software, d.software_version),
+            device_type = CASE d.device_type WHEN 'auto' THEN coalesce(w.platform, 'auto') ELSE d.device_type END
         FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[]) AS w (id, status, finished, code, error, serial, model, software)
+            $8::text[], $9::text[]) AS w (id, status, finished, code, error, serial, model, software, platform)
         WHERE d.id = w.id";
     let status = |job: &&mut Accepted<'_>| match job.end {
         End::Store { .. } | End::Confirm { .. } => Some("ok"),
@@ -74,6 +75,7 @@ pub(super) async fn update_devices(
         .bind(fact(|facts| &facts.serial_number))
         .bind(fact(|facts| &facts.model))
         .bind(fact(|facts| &facts.software_version))
+        .bind(accepted.iter().map(|job| job.finished.recognised.as_deref()).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)
