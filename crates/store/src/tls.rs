@@ -57,7 +57,8 @@ pub(crate) fn explain(error: &sqlx::Error) -> Option<(String, &'static str)> {
 
 /// Whether the way to the server leaves this machine, as far as the host's name tells.
 pub(crate) fn is_remote(options: &PgConnectOptions) -> bool {
-    let host = options.get_host();
+    // An IPv6 address stands in brackets.
+    let host = options.get_host().trim_matches(['[', ']']);
     let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
     options.get_socket().is_none() && !is_loopback
 }
