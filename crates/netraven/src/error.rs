@@ -218,6 +218,12 @@ impl From<netraven_lab::LabError> for CliError {
     }
 }
 
+impl From<netraven_replay::FolderError> for CliError {
+    fn from(error: netraven_replay::FolderError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

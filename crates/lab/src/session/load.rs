@@ -43,7 +43,9 @@ impl Loader<'_> {
         for change in &raw.changes {
             self.known_command(&modes, &change.command)?;
         }
+        let name = Path::new(&self.folder).file_name().unwrap_or_default();
         Ok(SessionFile {
+            name: name.to_string_lossy().into_owned(),
             ssh_version: raw.ssh_version,
             hostname: self.text(&raw.hostname, Scope::Name)?,
             login_mode,

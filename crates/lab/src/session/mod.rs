@@ -27,6 +27,7 @@ use text::Text;
 /// A loaded session: every name in it is resolved, every placeholder known.
 #[derive(Debug)]
 pub struct SessionFile {
+    name: String,
     platform: String,
     hardware: String,
     source: Source,
@@ -96,6 +97,11 @@ pub(crate) struct Change {
 }
 
 impl SessionFile {
+    /// Name of its folder: hardware and version, in short.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The platform that the session was made for, e.g. `cisco_ios`.
     pub fn platform(&self) -> &str {
         &self.platform
@@ -145,6 +151,19 @@ impl SessionFile {
         self.expect.render(&View::timeless(self, personality, state))
     }
 
+    /// How many lines operators change, in turn: change `n` (from 0) is made at point `n` modulo this.
+    pub fn change_points(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// What stands at a change point in this state: the original line or one of its alternatives. Empty where there
+    /// is no such point.
+    pub fn changed_text(&self, personality: &Personality, state: DeviceState, point: usize) -> String {
+        let known = point < self.changes.len();
+        let text = Text { pieces: if known { vec![text::Piece::Change(point)] } else { Vec::new() } };
+        View::timeless(self, personality, state).string(&text)
+    }
+
     /// Generated text that brings the device's longest text to about `size` bytes (at most one block less); empty
     /// where it is longer already or has no place for filler. `variation` gives different texts of the same size.
     pub fn filler(&self, size: usize, variation: u32) -> Bytes {
@@ -176,7 +195,4 @@ impl SessionFile {
         &self.changes[at]
     }
 
-    pub(crate) fn change_points(&self) -> usize {
-        self.changes.len()
-    }
 }

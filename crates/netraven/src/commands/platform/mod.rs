@@ -1,5 +1,8 @@
 //! `netraven platform`
 
+mod definitions;
+mod test;
+
 use crate::context::Context;
 use crate::error::Result;
 use crate::output::format::or_dash;
@@ -17,7 +20,8 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   netraven platform check                        the folder of the settings (platforms.dir)
-  netraven platform check ./my-platforms";
+  netraven platform check ./my-platforms
+  netraven platform check ./my-platforms/acme_os/platform.yaml";
 
 /// The device families NetRaven can talk to.
 #[derive(Debug, Subcommand)]
@@ -28,9 +32,12 @@ pub enum Command {
     /// Reads a folder of definitions and names what is wrong with them
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// Folder with NAME/platform.yaml or NAME.yaml
+        /// Folder with NAME/platform.yaml or NAME.yaml, or one such file
         folder: Option<PathBuf>,
     },
+    /// Plays recorded sessions with the definitions, both directions checked
+    #[command(after_help = test::EXAMPLES)]
+    Test(test::Args),
 }
 
 /// Runs it.
@@ -38,6 +45,7 @@ pub fn run(command: Command, context: &Context) -> Result {
     match command {
         Command::List => list(context),
         Command::Check { folder } => check(context, folder),
+        Command::Test(args) => test::run(&args, context),
     }
 }
 
