@@ -144,6 +144,8 @@ impl Terminal {
 
     fn escape(&mut self, byte: u8) {
         self.sequence = match byte {
+            // `NEL`, next line: ProCurve ends the line of the echo with it.
+            b'E' => return self.control(b'\n'),
             b'[' => Sequence::Control(Vec::new()),
             b']' | b'P' | b'_' | b'^' => Sequence::Command(0),
             b'(' | b')' | b'*' | b'+' | b'#' => Sequence::Designate,
@@ -160,6 +162,18 @@ impl Terminal {
                 self.sequence = Sequence::Control(parameters);
             }
             b'K' => self.erase(&parameters),
+            // All that is kept of a screen is its last line: erasing the screen leaves nothing of that.
+            b'J' => self.erase(&parameters),
+            // Of a position (`24;5`) only the column: what is written there is the line at the bottom.
+            b'H' | b'f' => {
+                let column = parameters
+                    .iter()
+                    .position(|byte| *byte == b';')
+                    .map_or(1, |at| count(&parameters[at + 1..]));
+                self.cursor = (self.line_start + column - 1).min(self.text.len());
+            }
+            // `IL`: a terminal that scrolls by hand inserts an empty line at the bottom.
+            b'L' => self.control(b'\n'),
             b'D' => self.cursor = self.cursor.saturating_sub(count(&parameters)).max(self.line_start),
             b'G' => self.cursor = (self.line_start + count(&parameters) - 1).min(self.text.len()),
             b'C' => self.cursor = (self.cursor + count(&parameters)).min(self.text.len()),
@@ -238,6 +252,17 @@ mod tests {
         assert_eq!(shown(b"abc\x1b[2Dx"), "axc");
         assert_eq!(shown(b"abc\x08\x08\x08\x08z"), "zbc");
         assert_eq!(shown(b"a\x1b[31\nb"), "a\nb");
+    }
+
+    #[test]
+    fn a_screen_that_is_drawn_by_positions_reads_like_lines() {
+        // As ProCurve switches do it: the prompt, the echo redrawn in place, the next line, the answer.
+        let procurve = b"\x1b[2J\x1b[1;24r\x1b[24;1H\x1b[2K\x1b[24;1H\x1b[?25h\x1b[24;1Hsw# \x1b[24;1H\x1b[24;5H\
+            \x1b[24;1H\x1b[2K\x1b[24;1Hsw# show x\x1b[24;1H\x1b[24;11H\x1b[24;0H\x1bE\x1b[24;1H\x1b[24;11H\x1b[24;1H\x1b[2K\
+            one\r\n\r\ntwo\r\n\x1b[1;24r\x1b[24;1H\x1b[2Ksw# ";
+        assert_eq!(shown(procurve), "sw# show x\none\n\ntwo\nsw# ");
+        assert_eq!(shown(b"sw# x\x1b[1;0H\x1b[1M\x1b[24;1H\x1b[1Lsw# "), "sw# x\nsw# ");
+        assert_eq!(shown(b"old screen\x1b[H\x1b[2Jsw# "), "sw# ");
     }
 
     #[test]
