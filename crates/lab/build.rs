@@ -16,6 +16,12 @@ fn main() -> io::Result<()> {
         }
         for session in sorted(&sessions)? {
             println!("cargo::rerun-if-changed={}", session.display());
+            if !session.join("session.yaml").is_file() {
+                continue;
+            }
+            if !session.join("session.yaml").is_file() {
+                continue;
+            }
             let folder = format!("platforms/{}/sessions/{}", name(&platform), name(&session));
             // Writing to a String cannot fail.
             let _ = writeln!(list, "    Folder {{ name: {folder:?}, files: &[");

@@ -3,8 +3,9 @@
 
 mod support;
 
-use netraven_lab::{DeviceState, Emulator};
+use netraven_lab::{DeviceState, Emulator, SessionFile};
 use proptest::prelude::*;
+use std::sync::Arc;
 use support::{answer, login, noon, ready, session, type_in};
 
 #[test]
@@ -65,7 +66,11 @@ fn each_platform_refuses_an_unknown_command_in_its_own_words() {
         let refusal = refusal.trim_start();
         let caret = if refusal.starts_with('^') { " ".repeat(column) } else { String::new() };
         assert_eq!(shown, format!("frobnicate  it\r\n{caret}{refusal}{prompt}"), "{hardware}");
-        assert_eq!(emulator.unexpected().len(), 1);
+        assert!(
+            emulator.unexpected()[0].starts_with("`frobnicate it` in mode"),
+            "{:?}",
+            emulator.unexpected()
+        );
     }
 }
 
@@ -232,4 +237,73 @@ proptest! {
         let shown = emulator.input(&keys).to_vec();
         prop_assert!(shown.len() < 400 * 4000);
     }
+}
+
+/// A session with these lines in its `session.yaml`, besides the least it must have.
+fn small(lines: &str) -> Emulator {
+    const REST: &str = "platform: cisco_ios
+hardware: none
+source: {kind: written, documents: [none]}
+ssh_version: SSH-2.0-none
+hostname: sw{{n}}
+modes: {user: '{{hostname}}>'}
+error: unknown
+commands:
+  - {command: show clock, text: \"noon\\n\"}
+expect: {parts: []}
+";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("session.yaml"), format!("{REST}{lines}\n")).unwrap();
+    login(&Arc::new(SessionFile::from_dir(folder.path()).unwrap()))
+}
+
+fn greeting(emulator: &mut Emulator) -> String {
+    String::from_utf8(emulator.start().to_vec()).unwrap()
+}
+
+#[test]
+fn a_device_that_waits_for_a_key_takes_any_and_shows_its_prompt() {
+    for key in [" ", "\n", "\r\n", "x"] {
+        let mut device = small("login: {mode: user, banner: \"Hello\\n\", press: Press any key to continue}");
+        assert_eq!(greeting(&mut device), "Hello\r\nPress any key to continue");
+        assert_eq!(type_in(&mut device, key), "\r\nsw3>", "{key:?}");
+        assert_eq!(type_in(&mut device, "show clock\r"), "show clock\r\nnoon\r\nsw3>");
+        assert!(device.unexpected().is_empty(), "{:?}", device.unexpected());
+    }
+}
+
+#[test]
+fn a_key_that_nothing_asked_for_is_unexpected() {
+    let mut device = small("login: {mode: user}");
+    assert_eq!(greeting(&mut device), "sw3>");
+    type_in(&mut device, "\r show clock\r");
+    assert_eq!(device.unexpected_count(), 2);
+    assert!(device.unexpected()[0].contains("empty line"), "{:?}", device.unexpected());
+    assert!(device.unexpected()[1].contains("a blank before `show clock`"), "{:?}", device.unexpected());
+}
+
+#[test]
+fn questions_after_the_login_are_asked_until_they_are_answered_as_expected() {
+    let mut device = small(
+        "login: {mode: user, press: Any key, questions: [{text: 'Licence? [Y/n]: ', key: n}, {text: 'Site? ', answer: hq}]}",
+    );
+    assert_eq!(greeting(&mut device), "Any key");
+    assert_eq!(type_in(&mut device, "\r"), "\r\nLicence? [Y/n]: ");
+    assert_eq!(type_in(&mut device, "n"), "\r\nSite? ");
+    assert_eq!(type_in(&mut device, "hq\r\n"), "hq\r\nsw3>");
+    assert!(device.unexpected().is_empty(), "{:?}", device.unexpected());
+
+    let mut device =
+        small("login: {mode: user, questions: [{text: 'Sure? ', key: n}, {text: 'Site? ', answer: hq}]}");
+    device.start();
+    assert_eq!(type_in(&mut device, "y"), "");
+    assert_eq!(type_in(&mut device, "nhr\r"), "\r\nSite? hr\r\nSite? ");
+    assert_eq!(device.unexpected_count(), 2);
+}
+
+#[test]
+fn a_device_without_echo_shows_answers_only() {
+    let mut device = small("echo: false\nlogin: {mode: user}");
+    assert_eq!(greeting(&mut device), "sw3>");
+    assert_eq!(type_in(&mut device, "show clockk\x7f\r"), "\r\nnoon\r\nsw3>");
 }

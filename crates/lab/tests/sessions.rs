@@ -3,7 +3,9 @@
 
 mod support;
 
-use netraven_lab::{DeviceState, Emulator, ManualClock, Personality, Problem, SessionError, SessionFile};
+use netraven_lab::{
+    DeviceState, Emulator, ManualClock, Personality, Problem, SessionError, SessionFile, embedded,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{answer, noon, ready, shipped};
@@ -13,27 +15,20 @@ fn platforms_folder() -> PathBuf {
 }
 
 #[test]
-fn every_session_folder_is_shipped_in_the_program() {
+fn every_session_folder_is_shipped_in_the_program_and_cites_its_sources() {
+    let shipped = embedded().unwrap();
     let mut folders = 0;
     for platform in std::fs::read_dir(platforms_folder()).unwrap() {
         let Ok(sessions) = std::fs::read_dir(platform.unwrap().path().join("sessions")) else { continue };
         for folder in sessions {
             let loaded = SessionFile::from_dir(&folder.unwrap().path()).unwrap();
-            let same = |s: &&Arc<SessionFile>| {
-                s.platform() == loaded.platform() && s.hardware() == loaded.hardware()
-            };
-            assert_eq!(shipped().iter().filter(same).count(), 1, "{}", loaded.hardware());
+            let same = |s: &&SessionFile| s.platform() == loaded.platform() && s.name() == loaded.name();
+            assert_eq!(shipped.iter().filter(same).count(), 1, "{}", loaded.name());
+            assert!(!loaded.source().documents.is_empty(), "{}", loaded.name());
             folders += 1;
         }
     }
-    assert_eq!(folders, shipped().len());
-}
-
-#[test]
-fn every_session_cites_its_sources() {
-    for session in shipped() {
-        assert!(!session.source().documents.is_empty(), "{}", session.hardware());
-    }
+    assert_eq!(folders, shipped.len());
 }
 
 #[test]
@@ -205,6 +200,14 @@ fn a_broken_session_is_refused_with_file_and_line() {
             "session.yaml:9",
             "1 lines is too small",
         ),
+        ("{mode: user}", "{mode: user, questions: [{text: 'Go on?'}]}", "session.yaml:6", "`answer`"),
+        (
+            "{mode: user}",
+            "{mode: user, questions: [{text: a, answer: n, key: n}]}",
+            "session.yaml:6",
+            "`key`",
+        ),
+        ("{mode: user}", "{mode: user, questions: [{text: a, key: ä}]}", "session.yaml:6", "ASCII"),
         ("commands:", "commands:\n  - {command: show version}", "session.yaml:12", "answered twice"),
     ];
     for (from, to, place, problem) in cases {

@@ -70,6 +70,11 @@ impl Line {
         std::mem::take(&mut self.after_cr) && byte == b'\n'
     }
 
+    /// Takes a byte that is no part of a line.
+    pub(super) fn single_key(&mut self, byte: u8) {
+        self.after_cr = byte == b'\r';
+    }
+
     fn append(&mut self, byte: u8, echo: bool, output: &mut Output) {
         if self.typed.len() == MAX_LINE {
             output.push(&[BELL]);

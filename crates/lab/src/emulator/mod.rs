@@ -1,6 +1,8 @@
 //! One login on one simulated device: bytes in, bytes out. No sockets, no waiting.
 //!
 //! ```text
+//! Asked (key or line, any number of questions) ---> Command
+//!
 //!             line known, asks for a password          too many wrong ones
 //!   Command ------------------------------------> Password ---------------+
 //!    |   ^  <------------------------------------     |  ^ wrong: again   |
@@ -15,6 +17,7 @@
 //!    +--- a command that closes ---> Closed
 //! ```
 
+mod asked;
 mod line;
 mod output;
 mod pager;
@@ -49,8 +52,13 @@ pub struct Emulator {
 }
 
 enum Dialog {
+    /// One of the session's questions before the first prompt.
+    Asked(usize),
     Command,
-    Password { asked_by: String, tries: u8 },
+    Password {
+        asked_by: String,
+        tries: u8,
+    },
     Paging(Pager),
     Closed,
 }
@@ -78,7 +86,7 @@ impl Emulator {
         let mut output = Output::default();
         let banner = self.view(None).render(&self.session.banner);
         banner.into_iter().for_each(|piece| output.share(piece));
-        self.prompt(&mut output);
+        self.ask(0, &mut output);
         output
     }
 
@@ -130,7 +138,11 @@ impl Emulator {
                     self.prompt(output);
                 }
             }
-            Dialog::Command => self.edit(byte, true, output),
+            Dialog::Asked(at) => {
+                let at = *at;
+                self.answer_key(at, byte, output);
+            }
+            Dialog::Command => self.edit(byte, self.session.echo, output),
             Dialog::Password { .. } => self.edit(byte, false, output),
         }
     }
@@ -139,6 +151,7 @@ impl Emulator {
         match self.line.key(byte, echo, output) {
             Key::Typed => {}
             Key::Strange => self.note(format!("the key 0x{byte:02x}")),
+            Key::Interrupt if matches!(self.dialog, Dialog::Asked(_)) => {}
             Key::Interrupt => {
                 self.dialog = Dialog::Command;
                 self.prompt(output);
@@ -147,15 +160,20 @@ impl Emulator {
                 Dialog::Password { asked_by, tries } => {
                     self.password(asked_by, tries, line.as_bytes(), output)
                 }
+                Dialog::Asked(at) => self.answer_line(at, &line, output),
                 _ => self.command(&line, output),
             },
         }
     }
 
-    fn command(&mut self, line: &str, output: &mut Output) {
-        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    fn command(&mut self, typed: &str, output: &mut Output) {
+        let line = typed.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.is_empty() {
+            self.note("an empty line that nothing asked for".into());
             return self.prompt(output);
+        }
+        if typed.starts_with(' ') {
+            self.note(format!("a blank before `{line}`: a pager's key, when nothing was paged"));
         }
         self.commands += 1;
         output.think();

@@ -64,6 +64,9 @@ pub enum Problem {
     /// A page must show a line at least, besides the pager's prompt.
     #[error("a screen of {0} lines is too small; 2 or more are needed")]
     Screen(usize),
+    /// A question is answered by a line or by a key.
+    #[error("a question needs either `answer`, which Enter ends, or `key`, a single ASCII character")]
+    QuestionAnswer,
     /// Dialogs and pagers end.
     #[error("`tries` is 0; 1 or more are needed")]
     NoTries,

@@ -1,9 +1,9 @@
 use super::error::{Place, Problem, SessionError};
 use super::expect::{ExpectTexts, PartTexts};
 use super::placeholder::Scope;
-use super::schema::{RawChange, RawCommand, RawDialog, RawExpect, RawPager, RawSession};
-use super::text::{BadPlaceholder, Text};
-use super::{Change, Command, Dialog, Mode, ModeId, PagerStyle, SessionFile};
+use super::schema::{RawChange, RawCommand, RawDialog, RawExpect, RawLogin, RawPager, RawSession};
+use super::text::{BadPlaceholder, Piece, Text};
+use super::{Ask, Change, Command, Dialog, Mode, ModeId, PagerStyle, Reply, SessionFile};
 use bytes::Bytes;
 use serde_saphyr::Spanned;
 use std::collections::HashMap;
@@ -40,15 +40,15 @@ impl Loader<'_> {
             self.enter_in_modes(&mut modes, command, at)?;
             commands.push(self.command(command, &modes, &raw.changes)?);
         }
-        for change in &raw.changes {
-            self.known_command(&modes, &change.command)?;
-        }
+        self.changed_lines_stand_somewhere(&raw, &modes, &commands)?;
         let name = Path::new(&self.folder).file_name().unwrap_or_default();
         Ok(SessionFile {
             name: name.to_string_lossy().into_owned(),
             ssh_version: raw.ssh_version,
             hostname: self.text(&raw.hostname, Scope::Name)?,
             login_mode,
+            asks: self.asks(&raw.login)?,
+            echo: raw.echo,
             banner: self.optional(raw.login.banner.as_ref(), Scope::Text)?,
             pager: raw.pager.as_ref().map(|pager| self.pager(pager)).transpose()?,
             error: self.text(&raw.error, Scope::Error)?,
@@ -130,12 +130,49 @@ impl Loader<'_> {
                 None => self.at(&raw.command, Problem::Placeholder(bad.name)),
             })?;
         for ((_, change), found) in mine.iter().zip(found) {
-            if found != 1 {
-                let (line, command) = (change.line.value.clone(), raw.command.value.clone());
-                return Err(self.at(&change.line, Problem::ChangedLine { line, command, found }));
+            if found > 1 {
+                return Err(self.changed_line(change, found));
             }
         }
         Ok(text)
+    }
+
+    /// A command may have answers of its own in several modes; a line that changes stands in one of them at least.
+    fn changed_lines_stand_somewhere(
+        &self,
+        raw: &RawSession,
+        modes: &[Mode],
+        commands: &[Command],
+    ) -> Result<(), SessionError> {
+        for (at, change) in raw.changes.iter().enumerate() {
+            self.known_command(modes, &change.command)?;
+            let here = |piece: &Piece| matches!(piece, Piece::Change(change) if *change == at);
+            if !commands.iter().any(|command| command.text.pieces.iter().any(here)) {
+                return Err(self.changed_line(change, 0));
+            }
+        }
+        Ok(())
+    }
+
+    fn changed_line(&self, change: &RawChange, found: usize) -> SessionError {
+        let (line, command) = (change.line.value.clone(), change.command.value.clone());
+        self.at(&change.line, Problem::ChangedLine { line, command, found })
+    }
+
+    fn asks(&self, raw: &RawLogin) -> Result<Vec<Ask>, SessionError> {
+        let mut asks = Vec::new();
+        if let Some(text) = &raw.press {
+            asks.push(Ask { text: self.text(text, Scope::Text)?, answer: Reply::AnyKey });
+        }
+        for question in &raw.questions {
+            let answer = match (&question.answer, question.key) {
+                (Some(line), None) => Reply::Line(line.clone()),
+                (None, Some(key)) if key.is_ascii() => Reply::Key(key as u8),
+                _ => return Err(self.at(&question.text, Problem::QuestionAnswer)),
+            };
+            asks.push(Ask { text: self.text(&question.text, Scope::Text)?, answer });
+        }
+        Ok(asks)
     }
 
     fn dialog(&self, raw: &RawDialog) -> Result<Dialog, SessionError> {

@@ -36,6 +36,9 @@ pub struct SessionFile {
     hostname: Text,
     pub(crate) login_mode: ModeId,
     pub(crate) banner: Text,
+    pub(crate) echo: bool,
+    /// What the device asks between login and the first prompt, in order.
+    pub(crate) asks: Vec<Ask>,
     pub(crate) modes: Vec<Mode>,
     pub(crate) pager: Option<PagerStyle>,
     pub(crate) error: Text,
@@ -68,6 +71,22 @@ pub(crate) struct PagerStyle {
     pub(crate) erase: String,
     /// Lines of the screen, the pager's own included.
     pub(crate) screen: usize,
+}
+
+/// A question before the first prompt.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) text: Text,
+    pub(crate) answer: Reply,
+}
+
+/// What a question waits for.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    AnyKey,
+    Key(u8),
+    /// A line, without its end.
+    Line(String),
 }
 
 /// What a command does.
@@ -194,5 +213,4 @@ impl SessionFile {
     pub(crate) fn change(&self, at: usize) -> &Change {
         &self.changes[at]
     }
-
 }

@@ -16,6 +16,9 @@ pub(super) struct RawSession {
     pub(super) ssh_version: String,
     pub(super) hostname: Spanned<String>,
     pub(super) login: RawLogin,
+    /// Whether the device shows what is typed.
+    #[serde(default = "yes")]
+    pub(super) echo: bool,
     pub(super) modes: BTreeMap<String, Spanned<String>>,
     pub(super) pager: Option<RawPager>,
     pub(super) error: Spanned<String>,
@@ -51,6 +54,21 @@ pub enum SourceKind {
 pub(super) struct RawLogin {
     pub(super) mode: Spanned<String>,
     pub(super) banner: Option<Spanned<String>>,
+    pub(super) press: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) questions: Vec<RawQuestion>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawQuestion {
+    pub(super) text: Spanned<String>,
+    pub(super) answer: Option<String>,
+    pub(super) key: Option<char>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]

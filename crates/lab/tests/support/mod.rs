@@ -5,10 +5,12 @@ use chrono::{DateTime, Utc};
 use netraven_lab::{Emulator, ManualClock, Personality, SessionFile, embedded};
 use std::sync::{Arc, LazyLock};
 
-/// All shipped sessions, loaded once.
+/// The sessions of a lab that is not told which ones it shall have, loaded once. What all the others must keep to
+/// is checked together with their platforms' definitions.
 pub fn shipped() -> &'static [Arc<SessionFile>] {
-    static SHIPPED: LazyLock<Vec<Arc<SessionFile>>> =
-        LazyLock::new(|| embedded().unwrap().into_iter().map(Arc::new).collect());
+    static SHIPPED: LazyLock<Vec<Arc<SessionFile>>> = LazyLock::new(|| {
+        embedded().unwrap().into_iter().filter(SessionFile::is_in_fleet).map(Arc::new).collect()
+    });
     &SHIPPED
 }
 
