@@ -46,6 +46,8 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
     let dialogs = login.dialogs.into_iter();
     let prepare = definition.prepare.unwrap_or_default().into_iter();
     Ok(Platform {
+        secret_rules: definition.secrets.len(),
+        secret_examples: definition.secrets.iter().map(|rule| rule.hide.len() + rule.keep.len()).sum(),
         detect: definition.detect.map(compile_detect).transpose()?.unwrap_or_default(),
         enable: definition.enable.map(|enable| compile_enable(enable, &modes)).transpose()?,
         dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,

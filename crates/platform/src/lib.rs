@@ -9,6 +9,7 @@ mod compile;
 mod definition;
 mod dialogue;
 mod finder;
+mod inspect;
 mod machine;
 mod platform;
 mod recognise;
@@ -16,6 +17,7 @@ mod registry;
 mod sources;
 mod terminal;
 
+pub use inspect::Prompt;
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
 pub use platform::{Part, Platform};
 pub use recognise::{AUTO, NotRecognised};

@@ -23,6 +23,10 @@ pub struct Platform {
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
     pub origin: String,
+    /// Number of rules of its own that find secrets, those it inherits included; the general net is not counted.
+    pub secret_rules: usize,
+    /// Number of lines that prove them: secrets that must be found, and near misses that must not.
+    pub secret_examples: usize,
     pub(crate) username_suffix: String,
     pub(crate) detect: Detect,
     pub(crate) modes: Vec<Mode>,

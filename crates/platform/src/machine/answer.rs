@@ -9,8 +9,6 @@ use zeroize::Zeroizing;
 const REDACTED: &[u8] = b"[REDACTED]";
 /// The echo stands among the first lines.
 const ECHO_LINES: usize = 4;
-/// An error text stands at the beginning of an answer.
-const REJECTION: usize = 1024;
 /// So much of what came is quoted in a message.
 const TAIL: usize = 240;
 /// So much is redacted to quote it: a secret of many lines may start well before the tail.
@@ -72,9 +70,7 @@ impl Machine {
     }
 
     pub(super) fn is_rejected(&self) -> bool {
-        let answer = self.answer();
-        let start = &answer[..answer.len().min(REJECTION)];
-        self.plan.platform.rejected.iter().any(|pattern| pattern.is_match(start))
+        self.plan.platform.is_rejection(self.answer())
     }
 
     pub(super) fn record(&mut self, accepted: bool, now: Instant) {

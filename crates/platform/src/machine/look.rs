@@ -2,7 +2,7 @@
 
 use super::steps::Step;
 use super::{Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
-use crate::platform::{Enable, Mode};
+use crate::platform::Enable;
 use netraven_model::ErrorCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -257,14 +257,9 @@ impl Machine {
     fn find_prompt(&self) -> Option<(usize, Option<Vec<u8>>)> {
         let line = self.terminal.last_line();
         self.plan.platform.modes.iter().enumerate().find_map(|(index, mode)| {
-            let host = read_prompt(mode, line)?;
+            let host = mode.read(line)?;
             let known = self.host.is_none() || self.host == host;
             known.then_some((index, host))
         })
     }
-}
-
-fn read_prompt(mode: &Mode, line: &[u8]) -> Option<Option<Vec<u8>>> {
-    let groups = mode.prompt.captures(line)?;
-    Some(groups.name("host").map(|host| host.as_bytes().to_vec()))
 }
