@@ -4,11 +4,11 @@ use crate::context::Context;
 use crate::database::{connect_settings, private_settings, release};
 use crate::error::Result;
 use crate::logins;
-use netraven_store::access::{Logins, Role};
-use netraven_store::audit::{self, Action, Actor, Entry};
+use netraven_store::ConnectSettings;
+use netraven_store::access::Role;
+use netraven_store::audit::Actor;
 use netraven_store::private::PrivateCluster;
 use netraven_store::setup::SetupSettings;
-use netraven_store::{ConnectSettings, Store};
 use std::time::Duration;
 
 /// An administrator's way into the database, for setting it up, migrating and restoring.
@@ -51,18 +51,6 @@ impl Administration {
                 }
             }
         }
-    }
-
-    /// Writes to the audit trail what was done to the database.
-    pub async fn record(&self, logins: &Logins, action: Action) -> Result {
-        let admin = &self.settings.admin;
-        let login = logins.login(Role::Api).map(|(user, password)| (user, password.clone()));
-        let store = Store::connect(&ConnectSettings { login, ..admin.clone() }).await?;
-        let store = store.with_actor(Actor::shell());
-        let name = store.check().await?.database;
-        let recorded = audit::record(&store, &Entry::new(action, name)).await;
-        store.close().await;
-        Ok(recorded?)
     }
 
     /// Gives the private PostgreSQL back.

@@ -31,20 +31,25 @@ fn distance_by_name_or_segment(typed: &str, candidate: &str) -> usize {
     }
 }
 
-/// Levenshtein's distance: insertions, deletions and replacements of one character.
+/// Distance by optimal string alignment: insertions, deletions and replacements of one character, and swaps of two
+/// neighbours, which are what fingers do most.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let above = &rows[i];
+            let replaced = above[j] + usize::from(a[i] != b[j]);
+            let mut best = replaced.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -63,8 +68,10 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_levenshteins() {
-        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)] {
+    fn a_swap_of_neighbours_counts_once() {
+        for (a, b, expected) in
+            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0), ("abc", "acb", 1)]
+        {
             assert_eq!(distance(a, b), expected);
             assert_eq!(distance(b, a), expected);
         }

@@ -6,6 +6,7 @@ mod common;
 
 use common::Place;
 use netraven_store::devices::{self, DeviceFilter};
+use sqlx::Connection;
 
 #[test]
 fn nonsense_on_the_command_line_is_refused_with_code_2() {
@@ -69,10 +70,10 @@ async fn what_does_not_exist_is_code_3_and_says_where_to_look() {
             &["credential", "remove", "ops"],
             "there is no credential 'ops'\nhint: see `netraven credential list`",
         ),
-        (&["tag", "delete", "core"], "there is no tag 'core'"),
-        (&["tag", "add", "device", "r9", "core"], "there is no device 'r9'"),
+        (&["tag", "delete", "edge"], "there is no tag 'edge'"),
+        (&["tag", "add", "device", "r9", "edge"], "there is no device 'r9'"),
         (&["backup", "--device", "r9"], "there is no device 'r9'"),
-        (&["backup", "--tag", "core"], "there is no tag 'core'"),
+        (&["backup", "--tag", "edge"], "there is no tag 'edge'"),
         (&["backup", "--all"], "there is no device to back up\nhint: add one with `netraven device add`"),
         (&["config", "show", "r9"], "there is no device 'r9'"),
         (&["config", "log", "r9"], "there is no device 'r9'"),
@@ -99,21 +100,64 @@ async fn a_database_that_is_not_ready_is_code_4_and_says_why() {
         "{ran:?}"
     );
 
-    let Some(place) = Place::with_empty_database().await else { return };
-    let ran = place.run(&["db", "check"]);
-    ran.failed(4, "error: the database has no NetRaven schema\nhint: create it with `netraven db init`\n");
-    assert!(ran.stdout.starts_with("Database connection successful\n"), "{ran:?}");
-    place.run(&["device", "list"]).failed(4, "the database has no NetRaven schema");
-    assert!(place.good(&["db", "init"]).starts_with("schema version "));
-    assert!(place.good(&["db", "init"]).contains("is this release's already"));
-    let lines = place.good(&["db", "check"]);
-    let mut lines = lines.lines();
+    let Some((place, server)) = Place::with_own_server().await else { return };
+    let url = server.url_as("postgres", server.password(), "inventory");
+    let run = |arguments: &[&str]| {
+        let url = url.expose_text().unwrap();
+        common::finish(place.command(arguments).env("DATABASE_URL", url).spawn().unwrap())
+    };
+    run(&["db", "check"]).failed(4, "has no database 'inventory'");
+    let ran = run(&["db", "init"]);
+    assert!(ran.stdout.starts_with("The database is ready: schema version "), "{ran:?}");
+    assert!(ran.stdout.contains("The first administrator is 'admin' with the password\n  "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("database 'inventory' created") && ran.stderr.contains("validation: "),
+        "{ran:?}"
+    );
+    let again = run(&["db", "init"]);
+    assert!(again.stdout.contains("was there already") && !again.stdout.contains("password"), "{again:?}");
+    let ran = run(&["db", "check"]);
+    let mut lines = ran.stdout.lines();
     assert_eq!(lines.next(), Some("Database connection successful"));
     let rest: String = lines.collect();
     assert!(
-        ["server", "database", "user", "schema", "size"].iter().all(|word| rest.contains(word)),
+        ["server", "database", "netraven_api", "schema", "size"].iter().all(|word| rest.contains(word)),
         "{rest}"
     );
+    assert!(run(&["db", "validate"]).stdout.contains("are as this release ships them"));
+    let roles = run(&["db", "roles", "--json"]);
+    let roles: serde_json::Value = serde_json::from_str(&roles.stdout).unwrap();
+    assert!(roles["roles"].as_array().unwrap().iter().all(|role| role["state"] == "logs in"), "{roles}");
+
+    let empty = server.url_as("postgres", server.password(), "postgres");
+    let run = |arguments: &[&str]| {
+        let url = empty.expose_text().unwrap();
+        common::finish(place.command(arguments).env("DATABASE_URL", url).spawn().unwrap())
+    };
+    run(&["db", "check"])
+        .failed(4, "error: the database has no NetRaven schema\nhint: create it with `netraven db init`\n");
+    run(&["db", "migrate"]).failed(4, "the database has no NetRaven schema");
+    run(&["device", "list"]).failed(4, "the database has no NetRaven schema");
+}
+
+#[tokio::test]
+async fn a_schema_that_somebody_changed_is_found_and_not_worked_with() {
+    let Some((place, server)) = Place::with_own_server().await else { return };
+    let url = server.url_as("postgres", server.password(), "inventory");
+    let run = |arguments: &[&str]| {
+        let url = url.expose_text().unwrap();
+        common::finish(place.command(arguments).env("DATABASE_URL", url).spawn().unwrap())
+    };
+    assert_eq!(run(&["db", "init"]).code, 0);
+    let mut connection = sqlx::PgConnection::connect(url.expose_text().unwrap()).await.unwrap();
+    let change = "DROP INDEX netraven.devices_ip_address; CREATE INDEX mine ON netraven.devices (notes)";
+    sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+    let ran = run(&["db", "validate", "--json"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["errors"][0]["name"], "devices.devices_ip_address");
+    assert_eq!(report["warnings"][0]["name"], "devices.mine");
+    run(&["up"]).failed(4, "index devices.devices_ip_address is missing");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use netraven_model::{JobStatus, Outcome, RunId};
 use netraven_service::Stores;
 use netraven_store::jobs::{JobDetail, JobFilter, JobRow, Progress};
 use netraven_store::private::{PrivateCluster, PrivateError, PrivateSettings};
-use netraven_store::testing::{scratch_dir, skip_or_fail};
+use netraven_store::testing::{scratch_dir, set_up, skip_or_fail};
 use netraven_store::{ConnectSettings, Store, jobs, logs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -50,6 +50,11 @@ impl Server {
 
     fn url(&self) -> &str {
         self.uses[0].url()
+    }
+
+    fn admin(&self) -> ConnectSettings {
+        let admin = ConnectSettings::new(self.uses[0].admin_url());
+        ConnectSettings { database: Some("netraven".to_owned()), ..admin }
     }
 
     /// Ends the server by a signal to its first process and starts it again.
@@ -122,7 +127,7 @@ async fn check_log(store: &Store, detail: &JobDetail) {
 async fn a_database_that_is_restarted_in_the_middle_of_a_run_costs_retries_and_no_data() {
     let Some(mut server) = Server::start().await else { return };
     let store = Store::connect(&ConnectSettings::new(server.url())).await.unwrap();
-    store.initialize().await.unwrap();
+    set_up(server.admin(), &server.settings.data_dir).await;
     let house = House::on(store.clone(), Stores::all(store));
     let think_time = Duration::from_millis(60);
     let lab = house.move_in(LabSettings { count: DEVICES, think_time, ..LabSettings::default() }).await;

@@ -8,6 +8,7 @@
 use chrono::{TimeDelta, Utc};
 use netraven_model::{CredentialId, DeviceId, Event, JobEvent, JobId, VersionId};
 use netraven_store::private::{PrivateCluster, PrivateSettings};
+use netraven_store::testing::set_up;
 use netraven_store::{ConnectSettings, Store, logs};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolCopyExt};
@@ -26,8 +27,9 @@ async fn main() {
     // The server's user, who is not us when we are root, must get through.
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o711)).unwrap();
     let cluster = PrivateCluster::acquire(&PrivateSettings::new(dir.path())).await.unwrap();
+    let admin = ConnectSettings::new(cluster.admin_url());
+    set_up(ConnectSettings { database: Some("netraven".to_owned()), ..admin }, dir.path()).await;
     let store = Store::connect(&ConnectSettings::new(cluster.url())).await.unwrap();
-    store.initialize().await.unwrap();
     // The superuser, who may ask for a checkpoint, in NetRaven's database.
     let admin: PgConnectOptions = cluster.admin_url().parse().unwrap();
     let plain = PgPool::connect_with(admin.database("netraven")).await.unwrap();

@@ -1,7 +1,7 @@
-use crate::{Store, StoreError, maintenance};
+use crate::{Store, StoreError};
 use serde::Serialize;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, SqlSafeStr};
+use sqlx::{PgConnection, SqlSafeStr};
 use std::collections::HashSet;
 
 /// Number, title and text of each migration, oldest first.
@@ -13,15 +13,12 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 /// Where the migrator notes what it has applied.
 const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
-/// Any constant will do that no other program uses on the same database: "netraven" in ASCII.
-const INITIALIZE_LOCK: i64 = 0x6e65_7472_6176_656e;
-
 /// The texts of all migrations, oldest first.
 pub(crate) fn migrations() -> impl Iterator<Item = &'static str> {
     MIGRATIONS.iter().map(|(.., text)| *text)
 }
 
-/// What [`Store::initialize`] did.
+/// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Initialized {
     /// Schema version before; `None` for a database without the schema.
@@ -39,23 +36,6 @@ struct Applied {
 }
 
 impl Store {
-    /// Brings the schema to this release's version, with default data and the log tables' partitions. Calling it again
-    /// changes nothing; of two that call it at once the second waits for the first.
-    ///
-    /// # Errors
-    /// A schema of a newer release, an altered migration, missing rights, a server that fails.
-    pub async fn initialize(&self) -> Result<Initialized, StoreError> {
-        let connection =
-            self.pool().acquire().await.map_err(StoreError::query("get a connection for the schema"))?;
-        // Taken out of the pool: its time limits are its own, and the lock ends with the connection at the latest.
-        let mut connection = connection.detach();
-        let initialized = initialize(&mut connection).await;
-        drop(connection.close().await);
-        let initialized = initialized?;
-        maintenance::ensure_partitions(self).await?;
-        Ok(initialized)
-    }
-
     /// Whether the schema is exactly this release's.
     ///
     /// # Errors
@@ -70,26 +50,6 @@ impl Store {
         let mut connection = self.reader().acquire().await.map_err(StoreError::query("get a connection"))?;
         Ok(applied(&mut connection).await?.last().map(|newest| newest.version))
     }
-}
-
-async fn initialize(connection: &mut PgConnection) -> Result<Initialized, StoreError> {
-    // A migration of a large database takes longer than a service's statement may; the one who waits for it, too.
-    const LIMITS: &str = "SELECT set_config('statement_timeout', '1h', false), \
-         set_config('lock_timeout', '10min', false), \
-         set_config('idle_in_transaction_session_timeout', '1h', false)";
-    let failed = StoreError::query("prepare the schema");
-    sqlx::query(LIMITS).execute(&mut *connection).await.map_err(&failed)?;
-    sqlx::query("SELECT pg_advisory_lock($1)")
-        .bind(INITIALIZE_LOCK)
-        .execute(&mut *connection)
-        .await
-        .map_err(&failed)?;
-    sqlx::query("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public")
-        .execute(&mut *connection)
-        .await
-        .map_err(&failed)?;
-    sqlx::query("CREATE SCHEMA IF NOT EXISTS netraven").execute(&mut *connection).await.map_err(&failed)?;
-    migrate(connection).await
 }
 
 /// Applies the migrations that are missing, with the log tables' partitions. The schema is there, the connection acts as

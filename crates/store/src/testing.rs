@@ -17,9 +17,10 @@ mod other_server;
 mod place;
 mod template;
 
-use crate::access::Role;
+use crate::access::{Logins, Role, RolePrefix};
+use crate::audit::Actor;
 use crate::private::PrivateError;
-use crate::setup::SetupSettings;
+use crate::setup::{self, SetupSettings};
 use crate::{ConnectSettings, Store};
 use cluster::Shared;
 use netraven_model::Secret;
@@ -27,6 +28,7 @@ pub use other_server::{OtherServer, ServerOptions};
 pub use place::scratch_dir;
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -118,6 +120,20 @@ impl TestDatabase {
             name,
         })
     }
+}
+
+/// Makes a database on a server of a test's own NetRaven's; the roles' passwords go into `folder`.
+pub async fn set_up(admin: ConnectSettings, folder: &Path) -> Logins {
+    let settings = SetupSettings {
+        admin,
+        prefix: RolePrefix::default(),
+        logins_file: folder.join("roles.json"),
+        server: None,
+        new_passwords: false,
+        wait: Duration::ZERO,
+        actor: Actor::service("tests"),
+    };
+    or_panic("set up the database", setup::initialize(&settings, None, &|_| {}).await).logins
 }
 
 impl fmt::Debug for TestDatabase {

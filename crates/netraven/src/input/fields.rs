@@ -2,7 +2,7 @@
 
 use crate::nearest::{nearest, suggestion};
 use netraven_model::DeviceName;
-use netraven_platform::Platforms;
+use netraven_platform::{AUTO, Platforms};
 use std::net::IpAddr;
 
 /// A device's name.
@@ -74,8 +74,11 @@ pub fn line(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of the platform that is found under this name or alias.
+/// The name of the platform that is found under this name or alias; `auto` is for a device to be recognised.
 pub fn platform(text: &str, platforms: &Platforms) -> Result<String, String> {
+    if text == AUTO {
+        return Ok(text.to_owned());
+    }
     if let Some(platform) = platforms.get(text) {
         return Ok(platform.name.clone());
     }
@@ -122,6 +125,7 @@ mod tests {
     fn platforms_are_found_by_name_and_unknown_ones_get_the_nearest_or_all() {
         let platforms = Platforms::shipped().unwrap();
         assert_eq!(platform("cisco_ios", &platforms), Ok("cisco_ios".into()));
+        assert_eq!(platform("auto", &platforms), Ok("auto".into()));
         assert_eq!(
             platform("cisco_iso", &platforms),
             Err("unknown platform 'cisco_iso', did you mean 'cisco_ios'?".into())

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use netraven_store::Store;
-use netraven_store::testing::TestDatabase;
+use netraven_store::testing::{OtherServer, TestDatabase};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,9 +28,10 @@ impl Place {
         Some(Self { database: Some(TestDatabase::create().await?), folder: tempfile::tempdir().unwrap() })
     }
 
-    /// With a database without a schema.
-    pub async fn with_empty_database() -> Option<Self> {
-        Some(Self { database: Some(TestDatabase::empty().await?), folder: tempfile::tempdir().unwrap() })
+    /// With a server of its own, whose superuser the program may use: roles belong to a whole server.
+    pub async fn with_own_server() -> Option<(Self, OtherServer)> {
+        let server = OtherServer::start(OtherServer::system_major().await?).await?;
+        Some((Self { database: None, folder: tempfile::tempdir().unwrap() }, server))
     }
 
     /// Without a database.

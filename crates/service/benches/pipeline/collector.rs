@@ -10,6 +10,7 @@ use netraven_service::{Stores, Worker, WorkerSettings};
 use netraven_store::devices::{NewDevice, OnExisting};
 use netraven_store::jobs::{NewRun, Origin, TargetSelection};
 use netraven_store::private::{PrivateCluster, PrivateSettings};
+use netraven_store::testing::set_up;
 use netraven_store::{ConnectSettings, Store, credentials, devices, jobs};
 use netraven_vault::{Place, Vault};
 use std::os::unix::fs::PermissionsExt;
@@ -27,8 +28,9 @@ async fn measure(scenario: Scenario) {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut simulator = Simulator::start(scenario);
     let cluster = PrivateCluster::acquire(&PrivateSettings::new(folder.path())).await.unwrap();
+    let admin = ConnectSettings::new(cluster.admin_url());
+    set_up(ConnectSettings { database: Some("netraven".to_owned()), ..admin }, folder.path()).await;
     let store = Store::connect(&ConnectSettings::new(cluster.url())).await.unwrap();
-    store.initialize().await.unwrap();
     let vault = Arc::new(Vault::open_or_create(&folder.path().join("keys/master.key")).unwrap());
     fill(&store, &vault, &simulator).await;
     let platforms = Arc::new(definitions(scenario, folder.path()));

@@ -130,7 +130,7 @@ impl Batch {
         self.sessions.push(Finished {
             result: FinishedResult::Failed { failure, retry_in: None },
             host_key: None,
-        recognised: None,
+            recognised: None,
             credential_used: None,
             credentials_refused: Vec::new(),
             events: vec![event],

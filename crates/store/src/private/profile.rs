@@ -92,7 +92,7 @@ fn memory(settings: &PrivateSettings) -> Result<Vec<(&'static str, String)>, Pri
             problem: format!("{total} MiB is too little; give at least {LEAST_MEMORY_MIB}"),
         });
     }
-    let connections = if settings.disposable { 300 } else { (total / 10).clamp(30, 300) };
+    let connections = if settings.disposable { 300 } else { (total / 10).clamp(80, 300) };
     let workers = if total < 2048 { 0 } else { 2 };
     let mib = |value: u32| format!("{value}MB");
     Ok(vec![
@@ -126,8 +126,8 @@ mod tests {
     fn the_default_fits_half_a_gibibyte() {
         let text = rendered(512, false).unwrap();
         assert!(text.contains("\nshared_buffers = 128MB\n"));
-        assert!(text.contains("\nmax_connections = 51\n"));
-        assert!(text.contains("\nwork_mem = 5MB\n"));
+        assert!(text.contains("\nmax_connections = 80\n"));
+        assert!(text.contains("\nwork_mem = 3MB\n"));
         assert!(text.contains("\nfsync = 'on'\n"));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::plans::{Recorder, server_settings};
 use chrono::{Months, Utc};
-use netraven_store::testing::{OtherServer, ServerOptions};
+use netraven_store::testing::{OtherServer, ServerOptions, set_up};
 use netraven_store::{ConnectSettings, Store, StoreError, maintenance};
 use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
@@ -49,8 +49,9 @@ impl Scale {
             statement_timeout: Duration::from_secs(300),
             ..ConnectSettings::new(server.admin_url())
         };
+        let folder = tempfile::tempdir().unwrap();
+        set_up(settings.clone(), folder.path()).await;
         let store = Store::connect(&settings).await.unwrap();
-        store.initialize().await.unwrap();
         for months in [4, 2] {
             let then = Utc::now().checked_sub_months(Months::new(months)).unwrap();
             maintenance::ensure_partitions_at(&store, then).await.unwrap();

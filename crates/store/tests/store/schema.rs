@@ -1,6 +1,7 @@
 use netraven_model::{EventLevel, JobKind, JobStatus, Outcome, PartKind};
+use netraven_store::setup::{self, SetupError};
 use netraven_store::testing::{TestDatabase, skip_or_fail};
-use netraven_store::{Initialized, StoreError, jobs, tags};
+use netraven_store::{StoreError, jobs};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,26 +14,11 @@ async fn execute(database: &TestDatabase, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&mut connection(database).await).await.unwrap();
 }
 
-#[tokio::test]
-async fn initialize_makes_the_schema_once() {
-    let Some(database) = TestDatabase::empty().await else { return };
-    let store = database.store().await;
-    assert!(matches!(store.ready().await, Err(StoreError::SchemaMissing)));
-    assert_eq!(store.initialize().await.unwrap(), Initialized { before: None, now: 2 });
-    store.ready().await.unwrap();
-    tags::remove(&store, tags::DEFAULT).await.unwrap();
-    assert_eq!(store.initialize().await.unwrap(), Initialized { before: Some(2), now: 2 });
-    assert!(tags::list(&store).await.unwrap().is_empty(), "default data comes once, not again and again");
-}
-
-#[tokio::test]
-async fn several_that_initialize_at_once_do_not_disturb_each_other() {
-    let Some(database) = TestDatabase::empty().await else { return };
-    let stores = [database.store().await, database.store().await, database.store().await];
-    let (a, b, c) = tokio::join!(stores[0].initialize(), stores[1].initialize(), stores[2].initialize());
-    let made = [a.unwrap(), b.unwrap(), c.unwrap()].iter().filter(|done| done.before.is_none()).count();
-    assert_eq!(made, 1);
-    stores[0].ready().await.unwrap();
+async fn set_up(database: &TestDatabase) -> Result<(), StoreError> {
+    match setup::initialize(&database.setup().await, None, &|_| {}).await {
+        Err(SetupError::Store(error)) => Err(error),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -45,7 +31,7 @@ async fn a_newer_schema_is_left_alone() {
     )
     .await;
     let store = database.store().await;
-    for refused in [store.ready().await, store.initialize().await.map(drop)] {
+    for refused in [store.ready().await, set_up(&database).await] {
         assert!(matches!(refused, Err(StoreError::SchemaTooNew { found: 9999, expected: 2 })), "{refused:?}");
     }
 }
@@ -59,7 +45,7 @@ async fn an_altered_or_half_made_migration_is_refused() {
         "UPDATE netraven._sqlx_migrations SET success = false",
     ] {
         execute(&database, sql).await;
-        for refused in [store.ready().await, store.initialize().await.map(drop)] {
+        for refused in [store.ready().await, set_up(&database).await] {
             assert!(matches!(refused, Err(StoreError::SchemaAltered { version: 1 })), "{refused:?}");
         }
     }
