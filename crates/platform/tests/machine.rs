@@ -173,9 +173,11 @@ fn a_junos_configuration_with_an_open_block_is_truncated() {
     }
     script.answer("show version", "Hostname: mx1\nModel: mx240\n\n{master:0}\n", "ops@mx1> ");
     script.answer("show chassis hardware", "Chassis\n\n{master:0}\n", "ops@mx1> ");
-    script
-        .answer("show configuration", "system {\n    host-name mx1;\n\n{master:0}\n", "ops@mx1> ")
-        .silence(3);
+    for command in ["show virtual-chassis", "show system license"] {
+        script.answer(command, "error: command is not valid on the mx240\n\n{master:0}\n", "ops@mx1> ");
+    }
+    let open = "system {\n    host-name mx1;\n\n{master:0}\n";
+    script.answer("show configuration | display omit", open, "ops@mx1> ").silence(3);
     let (code, _, message) = script.failure();
     assert_eq!(code, ErrorCode::Truncated);
     assert!(message.contains("1 blocks were opened with '{' and 0 closed"), "{message}");
@@ -189,7 +191,10 @@ fn the_line_above_a_junos_prompt_is_no_part_of_the_answer() {
         script.answer(command, "\n{master:0}\n", "ops@mx1> ");
     }
     script.answer("show version", "Hostname: mx1\n\n{master:0}\n", "ops@mx1> ");
-    script.answer("show chassis hardware", "error: permission denied: chassis\n", "ops@mx1> ");
+    for command in ["show chassis hardware", "show virtual-chassis", "show system license"] {
+        script.answer(command, "error: permission denied: chassis\n", "ops@mx1> ");
+    }
+    script.answer("show configuration | display omit", "syntax error, expecting <command>.\n", "ops@mx1> ");
     script.answer("show configuration", "system {\n}\n\n{master:0}\n", "ops@mx1> ").expect_send("exit\n");
     script.machine.closed(script.now);
     let outputs = script.finish().result.unwrap();
