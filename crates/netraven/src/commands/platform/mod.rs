@@ -1,21 +1,16 @@
 //! `netraven platform`
 
 mod definitions;
+mod list;
 mod test;
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::output::format::or_dash;
-use crate::output::table::{Column, render};
 use clap::Subcommand;
-use netraven_platform::{Platform, Platforms};
-use serde_json::{Value, json};
+use netraven_platform::Platforms;
+use serde_json::json;
 use std::path::PathBuf;
-
-const LIST_EXAMPLES: &str = "\
-Examples:
-  netraven platform list
-  netraven platform list --json";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -26,8 +21,8 @@ Examples:
 /// The device families NetRaven can talk to.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Lists them: shipped ones and your own
-    #[command(after_help = LIST_EXAMPLES)]
+    /// Lists them with what there is to believe that they work
+    #[command(after_help = list::EXAMPLES)]
     List,
     /// Reads a folder of definitions and names what is wrong with them
     #[command(after_help = CHECK_EXAMPLES)]
@@ -43,38 +38,20 @@ pub enum Command {
 /// Runs it.
 pub fn run(command: Command, context: &Context) -> Result {
     match command {
-        Command::List => list(context),
+        Command::List => list::run(context),
         Command::Check { folder } => check(context, folder),
         Command::Test(args) => test::run(&args, context),
     }
-}
-
-fn list(context: &Context) -> Result {
-    let platforms = context.platforms()?;
-    let json = || platforms.iter().map(|platform| view(platform)).collect();
-    context.output.show(json, || {
-        let columns = [
-            Column::Left("NAME"),
-            Column::Left("TITLE"),
-            Column::Left("ALIASES"),
-            Column::Left("COLLECTS"),
-            Column::Left("FROM"),
-        ];
-        let rows = platforms.iter().map(|platform| {
-            let parts: Vec<_> = platform.parts.iter().map(|part| part.name.as_str()).collect();
-            let aliases = platform.aliases.join(", ");
-            let (name, title) = (platform.name.clone(), platform.title.clone());
-            vec![name, title, or_dash(Some(&aliases)), parts.join(", "), platform.origin.clone()]
-        });
-        render(&columns, rows, context.output.width)
-    })
 }
 
 fn check(context: &Context, folder: Option<PathBuf>) -> Result {
     let folder = folder.as_deref().or(context.settings.platforms.dir.as_deref());
     let platforms = Platforms::load(folder)?;
     let own: Vec<_> = platforms.iter().filter(|platform| platform.origin != "shipped").collect();
-    let json = || json!({"platforms": platforms.names().len(), "own": own.iter().map(|p| view(p)).collect::<Vec<_>>()});
+    let json = || {
+        let own: Vec<_> = own.iter().map(|platform| list::view(platform)).collect();
+        json!({"platforms": platforms.names().len(), "own": own})
+    };
     context.output.show(json, || {
         let names: Vec<_> = own.iter().map(|platform| platform.name.as_str()).collect();
         match folder {
@@ -87,17 +64,5 @@ fn check(context: &Context, folder: Option<PathBuf>) -> Result {
             ),
             None => format!("{} shipped platforms, no folder of your own", platforms.names().len()),
         }
-    })
-}
-
-fn view(platform: &Platform) -> Value {
-    let parts: Vec<Value> = platform
-        .parts
-        .iter()
-        .map(|part| json!({"name": part.name, "kind": part.kind, "commands": part.commands, "optional": part.optional}))
-        .collect();
-    json!({
-        "name": platform.name, "title": platform.title, "aliases": platform.aliases,
-        "parts": parts, "origin": platform.origin, "digest": platform.digest.to_string(),
     })
 }
