@@ -13,6 +13,10 @@ const LIMITS: Limits = Limits {
     max_output: 10_000,
 };
 
+/// Optional commands between the inventory and the configuration, with their alternatives.
+const STATES: [&str; 5] =
+    ["show bootvar", "show boot", "show vtp status", "show vlan brief", "show vlan-switch brief"];
+
 const CONFIG: &str = "Building configuration...\n\nversion 15.2\nhostname SW1\nend\n";
 
 struct Script {
@@ -66,7 +70,16 @@ impl Script {
         script.answer("terminal length 0", "", prompt).answer("terminal width 0", "", prompt);
         script.answer("show version", "Cisco IOS Software, Version 15.2(4)E\n", prompt);
         script.answer("show inventory", "% Invalid input detected\n", prompt);
+        script.refuse_states(prompt);
         script
+    }
+
+    /// What only switches have.
+    fn refuse_states(&mut self, prompt: &str) -> &mut Self {
+        for command in STATES {
+            self.answer(command, "% Invalid input detected\n", prompt);
+        }
+        self
     }
 
     fn finish(mut self) -> Report {
@@ -92,7 +105,9 @@ fn a_backup_runs_from_the_first_prompt_to_the_logout() {
     assert_eq!(outputs[1].capture.expose_bytes(), CONFIG.as_bytes());
     assert_eq!(report.host.as_deref(), Some("SW1"));
     let accepted: Vec<_> = report.commands.iter().map(|c| (c.command.as_str(), c.accepted)).collect();
-    assert_eq!(accepted, [("show version", true), ("show inventory", false), ("show running-config", true)]);
+    assert_eq!(accepted[..2], [("show version", true), ("show inventory", false)]);
+    assert_eq!(accepted[2..7], STATES.map(|command| (command, false)));
+    assert_eq!(accepted[7..], [("show running-config", true)]);
     assert!(!report.dialogue.contains("hostname SW1"), "{}", report.dialogue);
     assert!(report.dialogue.contains("show running-config") && report.dialogue.contains("Welcome"));
 }
@@ -279,6 +294,7 @@ fn a_prompt_left_over_from_before_does_not_shift_the_answers() {
     // Again, now that the device is known to echo.
     script.receive("\nSW1#").expect_wait(60).receive("terminal width 0\nSW1#");
     script.answer("show version", "Version 1\n", "SW1#").answer("show inventory", "", "SW1#");
+    script.refuse_states("SW1#");
     script.answer("show running-config", CONFIG, "SW1#").expect_send("exit\n");
     script.machine.closed(script.now);
     let outputs = script.finish().result.unwrap();
@@ -293,6 +309,9 @@ fn a_device_that_does_not_echo_is_read_all_the_same() {
     script.expect_send("terminal width 0\n").receive("SW1#");
     script.expect_send("show version\n").receive("Version 1\nSW1#");
     script.expect_send("show inventory\n").receive("SW1#");
+    for command in STATES {
+        script.expect_send(&format!("{command}\n")).receive("% Invalid input detected\nSW1#");
+    }
     script.expect_send("show running-config\n").receive(&format!("{CONFIG}SW1#")).expect_send("exit\n");
     script.machine.closed(script.now);
     assert_eq!(script.finish().result.unwrap()[2].capture.expose_bytes(), CONFIG.as_bytes());
