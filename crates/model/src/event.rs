@@ -88,6 +88,13 @@ pub enum Event {
         /// Size of all parts.
         bytes: u64,
     },
+    /// The device is unchanged, but the platform's definition reads it differently: stored as a version of its own.
+    RulesChanged {
+        /// Its row.
+        version: VersionId,
+        /// Its number in the device's history, from 1.
+        seq: i64,
+    },
     /// The configuration is the one already stored.
     Unchanged,
     /// The configuration is much smaller than the last one, read twice and accepted.
@@ -123,6 +130,7 @@ impl Event {
             Self::CommandOutput { .. } => "command_output",
             Self::CommandSkipped { .. } => "command_skipped",
             Self::VersionStored { .. } => "version_stored",
+            Self::RulesChanged { .. } => "rules_changed",
             Self::Unchanged => "unchanged",
             Self::MuchSmaller { .. } => "much_smaller",
             Self::Failed { .. } => "failed",
@@ -147,7 +155,7 @@ impl Event {
     pub fn success(&self) -> Option<bool> {
         match self {
             Self::LoggedIn { .. } | Self::CommandOutput { .. } => Some(true),
-            Self::VersionStored { .. } | Self::Unchanged => Some(true),
+            Self::VersionStored { .. } | Self::RulesChanged { .. } | Self::Unchanged => Some(true),
             Self::Failed { .. } | Self::CredentialRefused { .. } | Self::CommandSkipped { .. } => Some(false),
             _ => None,
         }
@@ -176,6 +184,9 @@ impl Event {
                 format!("the device does not know the optional `{command}`")
             }
             Self::VersionStored { seq, bytes, .. } => format!("version {seq} stored, {bytes} bytes"),
+            Self::RulesChanged { seq, .. } => {
+                format!("unchanged; version {seq} stored, because the platform's definition changed")
+            }
             Self::Unchanged => "unchanged".to_owned(),
             Self::MuchSmaller { before, now } => {
                 format!("much smaller than before ({now} bytes after {before}), read twice and kept")

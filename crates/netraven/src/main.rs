@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod database;
 mod db_backup;
+mod definitions;
 mod error;
 mod follow;
 mod input;

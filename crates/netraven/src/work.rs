@@ -7,7 +7,7 @@ use crate::sealing::open_vault;
 use crate::settings::Settings;
 use netraven_device::{DeviceSettings, SshSettings};
 use netraven_model::Backoff;
-use netraven_service::{Worker, WorkerSettings};
+use netraven_service::{Definitions, Worker, WorkerSettings};
 use netraven_store::{Store, settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,8 @@ pub const WORKER_KIND: &str = "worker";
 
 /// Starts a worker in this process, with what was set in the database.
 pub async fn start(context: &Context, database: &Database) -> Result<Worker> {
-    start_with(context, database, settings(context, &database.store).await?).await
+    let definitions = Definitions::new(Arc::new(context.platforms()?));
+    start_with(context, database, definitions, settings(context, &database.store).await?).await
 }
 
 /// Resolves with other settings than `current` as soon as the database holds some. Settings that cannot be used,
@@ -48,11 +49,15 @@ pub async fn changed(context: &Context, store: &Store, current: &WorkerSettings)
     }
 }
 
-/// Starts a worker with these settings.
-pub async fn start_with(context: &Context, database: &Database, settings: WorkerSettings) -> Result<Worker> {
-    let platforms = Arc::new(context.platforms()?);
+/// Starts a worker with these definitions and settings.
+pub async fn start_with(
+    context: &Context,
+    database: &Database,
+    definitions: Definitions,
+    settings: WorkerSettings,
+) -> Result<Worker> {
     let vault = Arc::new(open_vault(context, &database.store).await?);
-    Ok(Worker::start(database.stores(context).await?, vault, platforms, settings))
+    Ok(Worker::start(database.stores(context).await?, vault, definitions, settings))
 }
 
 /// Stops a worker: sessions under way get `grace` to end. Gives up on one whose database does not answer any more.

@@ -72,6 +72,33 @@ async fn up_prints_its_addresses_works_and_stops_cleanly() {
 }
 
 #[tokio::test]
+async fn changed_definitions_are_taken_over_and_broken_ones_are_not() {
+    const GOOD: &str = "name: acme\ntitle: Acme\nsources: [a test]\ncomment: '#'\nmodes: {m: {prompt: '> $'}}\n\
+        parts: [{name: c, command: show, kind: config}]\nlogout: exit\n";
+    let Some(place) = Place::new().await else { return };
+    let folder = place.folder().join("platforms");
+    std::fs::create_dir(&folder).unwrap();
+    let set = format!("platforms.dir={}", folder.display());
+    let mut up = place.command(&["up", "--set", &set]).spawn().unwrap();
+    read_until(&mut up, "worker");
+    let mut log = BufReader::new(up.stderr.take().unwrap());
+    let mut wait_for = |wanted: &str| {
+        let mut text = String::new();
+        while !text.contains(wanted) {
+            assert_ne!(log.read_line(&mut text).unwrap(), 0, "ended before {wanted:?}: {text}");
+        }
+    };
+    std::fs::write(folder.join("acme.yaml"), GOOD).unwrap();
+    wait_for("changed platform definitions are in use");
+    std::fs::write(folder.join("acme.yaml"), GOOD.replace("parts", "pears")).unwrap();
+    wait_for("the last good platform definitions stay in use");
+    std::fs::write(folder.join("acme.yaml"), GOOD.replace("Acme", "Acme OS")).unwrap();
+    wait_for("changed platform definitions are in use");
+    interrupt(&up);
+    assert_eq!(finish(up).code, 0);
+}
+
+#[tokio::test]
 async fn ctrl_c_cancels_a_backup_of_a_device_that_never_answers() {
     let Some(place) = Place::new().await else { return };
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,8 +7,12 @@ use std::fmt;
 #[derive(Clone)]
 pub struct FingerprintKey(hmac::Key);
 
+/// What stands in a secret's place begins so.
+pub(crate) const MARKER_START: &[u8] = b"<secret:";
+/// And ends so.
+pub(crate) const MARKER_END: &[u8] = b">";
 /// Length in bytes of what stands in a secret's place.
-pub const MARKER_LENGTH: usize = "<secret:>".len() + 32;
+pub const MARKER_LENGTH: usize = MARKER_START.len() + 32 + MARKER_END.len();
 
 impl FingerprintKey {
     /// Takes the 32 derived bytes.
@@ -22,12 +26,12 @@ impl FingerprintKey {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(b"secret\0");
         context.update(secret);
-        out.extend_from_slice(b"<secret:");
+        out.extend_from_slice(MARKER_START);
         for byte in &context.sign().as_ref()[..16] {
             out.push(HEX[usize::from(byte >> 4)]);
             out.push(HEX[usize::from(byte & 15)]);
         }
-        out.push(b'>');
+        out.extend_from_slice(MARKER_END);
     }
 
     /// A keyed hash over labelled pieces, for the significant hash.

@@ -8,11 +8,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod compare;
 mod fingerprint;
 mod mask;
 mod sealed;
 
 pub use fingerprint::{FingerprintKey, MARKER_LENGTH};
+pub(crate) use fingerprint::{MARKER_END, MARKER_START};
 pub use mask::{Masked, MaskedPart, RawPart, mask};
 pub use sealed::{SealedConfig, SealedPart, decompress};
 

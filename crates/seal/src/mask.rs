@@ -63,11 +63,11 @@ impl Masked {
 /// Spans that do not fit their text: the finder is broken, and then nothing may be kept.
 pub fn mask(parts: Vec<RawPart>, key: &FingerprintKey) -> Result<Masked, SealError> {
     let parts = parts.into_iter().map(|part| mask_part(part, key)).collect::<Result<Vec<_>, _>>()?;
-    let significant = significant_hash(&parts, key);
+    let significant = significant_hash(parts.iter(), key);
     Ok(Masked { parts, significant })
 }
 
-fn mask_part(part: RawPart, key: &FingerprintKey) -> Result<MaskedPart, SealError> {
+pub(crate) fn mask_part(part: RawPart, key: &FingerprintKey) -> Result<MaskedPart, SealError> {
     let text = part.capture.expose_bytes();
     check(&part, "secret", &part.secrets, text.len())?;
     check(&part, "volatile", &part.volatile, text.len())?;
@@ -141,7 +141,10 @@ fn shift_spans(spans: &[Span], shifts: &[Shift]) -> Vec<Span> {
     Span::merge(moved)
 }
 
-fn significant_hash(parts: &[MaskedPart], key: &FingerprintKey) -> Hash256 {
+pub(crate) fn significant_hash<'a>(
+    parts: impl Iterator<Item = &'a MaskedPart>,
+    key: &FingerprintKey,
+) -> Hash256 {
     let mut context = key.context(b"significant");
     for part in parts {
         for field in [&part.name, part.context.as_deref().unwrap_or(""), part.kind.as_str()] {

@@ -6,9 +6,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod committer;
+mod definitions;
 mod scheduler;
 mod stores;
 mod worker;
 
+pub use definitions::Definitions;
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

@@ -1,11 +1,11 @@
 //! One worker: dispatcher, committer and keeper in one process.
 
 use crate::committer::Committer;
+use crate::definitions::Definitions;
 use crate::scheduler::{Context, Dispatcher, Keeper, Running};
 use crate::stores::Stores;
 use netraven_device::DeviceSettings;
 use netraven_model::Backoff;
-use netraven_platform::Platforms;
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Worker {
     pub fn start(
         stores: Stores,
         vault: Arc<Vault>,
-        platforms: Arc<Platforms>,
+        definitions: Definitions,
         settings: WorkerSettings,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
@@ -78,7 +78,7 @@ impl Worker {
         let parallel = settings.parallel_sessions;
         let (committer, results) =
             Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
-        let context = Arc::new(Context { stores, vault, platforms, settings, results, running });
+        let context = Arc::new(Context { stores, vault, definitions, settings, results, running });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),

@@ -99,9 +99,6 @@ pub async fn list(
 /// # Errors
 /// [`StoreError::NotFound`] for the device or the version, [`StoreError::Corrupt`] for content that is damaged.
 pub async fn load(store: &Store, device: &str, selector: VersionSelector) -> Result<Version, StoreError> {
-    const PARTS: &str = "SELECT p.*, b.content FROM configuration_parts p
-        JOIN configuration_blobs b ON b.device_id = p.device_id AND b.digest = p.digest
-        WHERE p.device_id = $1 AND p.version_id = $2 ORDER BY p.position";
     let id = devices::get(store, device).await?.id;
     let row = find(store, id, selector).await?.ok_or_else(|| {
         let name = match selector {
@@ -111,14 +108,30 @@ pub async fn load(store: &Store, device: &str, selector: VersionSelector) -> Res
         };
         StoreError::not_found("version", name)
     })?;
+    let parts = parts(store, id, row.id, row.seq).await?;
+    Ok(Version { row, parts })
+}
+
+/// The content of one version, decompressed and proven to be what was stored.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for content that is damaged.
+pub async fn parts(
+    store: &Store,
+    device: DeviceId,
+    version: VersionId,
+    seq: i64,
+) -> Result<Vec<Part>, StoreError> {
+    const PARTS: &str = "SELECT p.*, b.content FROM configuration_parts p
+        JOIN configuration_blobs b ON b.device_id = p.device_id AND b.digest = p.digest
+        WHERE p.device_id = $1 AND p.version_id = $2 ORDER BY p.position";
     let stored: Vec<StoredPart> = sqlx::query_as(PARTS)
-        .bind(id.0)
-        .bind(row.id.0)
+        .bind(device.0)
+        .bind(version.0)
         .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("read the parts of a version"))?;
-    let parts = stored.into_iter().map(|part| part.open(&row)).collect::<Result<_, _>>()?;
-    Ok(Version { row, parts })
+    stored.into_iter().map(|part| part.open(device, seq)).collect()
 }
 
 async fn find(
@@ -164,12 +177,12 @@ struct StoredPart {
 }
 
 impl StoredPart {
-    fn open(self, row: &VersionRow) -> Result<Part, StoreError> {
+    fn open(self, device: DeviceId, seq: i64) -> Result<Part, StoreError> {
         let content =
             netraven_seal::decompress(&self.part.content, self.size, self.digest).map_err(|error| {
                 StoreError::Corrupt {
-                    device: row.device.0,
-                    seq: row.seq,
+                    device: device.0,
+                    seq,
                     part: self.part.name.clone(),
                     reason: error.to_string(),
                 }

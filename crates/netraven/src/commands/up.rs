@@ -3,15 +3,17 @@
 use crate::commands::db::check::warn_in_clear;
 use crate::context::Context;
 use crate::database::Database;
-use crate::db_backup;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
+use crate::{db_backup, definitions};
+use netraven_service::Definitions;
 use netraven_store::setup::SetupError;
 use serde_json::{Value, json};
 use std::pin::pin;
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,17 +59,20 @@ async fn fit(database: &Database) -> Result {
 async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
     warn_in_clear(&database.store.check().await?);
     let mut settings = work::settings(context, &database.store).await?;
-    let mut worker = work::start_with(context, database, settings.clone()).await?;
+    let definitions = Definitions::new(Arc::new(context.platforms()?));
+    let mut worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
     let addresses = addresses(context, database);
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
     )?;
     tracing::info!(environment = %context.effective.environment, "running");
+    let mut reloads = pin!(definitions::keep_current(context, &definitions));
     let mut backups = pin!(db_backup::keep_backing_up(context, database));
     loop {
         tokio::select! {
             never = &mut backups => match never {},
+            never = &mut reloads => match never {},
             () = signals.next() => {
                 tracing::info!("stopping");
                 work::stop(worker, work::GRACE).await;
@@ -84,7 +89,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             changed = work::changed(context, &database.store, &settings) => {
                 work::stop(worker, work::GRACE).await;
                 settings = changed;
-                worker = work::start_with(context, database, settings.clone()).await?;
+                worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
                 tracing::info!(sessions = settings.parallel_sessions, "settings changed, the worker has them now");
             }
         }

@@ -6,7 +6,7 @@ use crate::simulator::Simulator;
 use netraven_device::DeviceSettings;
 use netraven_model::{DeviceName, JobKind, RunId};
 use netraven_platform::Platforms;
-use netraven_service::{Stores, Worker, WorkerSettings};
+use netraven_service::{Definitions, Stores, Worker, WorkerSettings};
 use netraven_store::devices::{NewDevice, OnExisting};
 use netraven_store::jobs::{NewRun, Origin, TargetSelection};
 use netraven_store::private::{PrivateCluster, PrivateSettings};
@@ -104,7 +104,7 @@ impl Round<'_> {
         };
         let (cpu, postgres, start) = (own_cpu(), postgres_cpu(self.data), Instant::now());
         let stores = Stores::all(self.store.clone());
-        let worker = Worker::start(stores, self.vault.clone(), self.platforms.clone(), settings);
+        let worker = Worker::start(stores, self.vault.clone(), Definitions::new(self.platforms.clone()), settings);
         let new = NewRun {
             kind: JobKind::Backup,
             origin: Origin::Person,

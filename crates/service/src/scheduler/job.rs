@@ -4,12 +4,14 @@ use super::Context;
 use chrono::Utc;
 use netraven_device::{CollectRequest, Collected, LoginResult, Outcome, Previous, collect, recognise};
 use netraven_model::{
-    CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, JobKind, Login, Phase, Secret,
+    Capture, CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, JobKind, Login, Phase, Secret,
 };
-use netraven_platform::{AUTO, Platform};
+use netraven_platform::{AUTO, Platform, Platforms};
+use netraven_seal::RawPart;
 use netraven_store::credentials::StoredCredential;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
 use netraven_store::logs::Dialogue;
+use netraven_store::versions::{self, Part};
 use netraven_vault::{Place, Vault, VaultError};
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -32,9 +34,12 @@ pub(crate) async fn run_job(context: Arc<Context>, claimed: Arc<ClaimedJob>) -> 
 
 struct Course<'a> {
     context: &'a Context,
+    /// The definitions that the job began with.
+    platforms: Arc<Platforms>,
     claimed: &'a ClaimedJob,
     finished: Finished,
     dialogue: String,
+    rules_only: bool,
 }
 
 impl<'a> Course<'a> {
@@ -55,7 +60,8 @@ impl<'a> Course<'a> {
             events: Vec::new(),
             dialogue: None,
         };
-        Self { context, claimed, finished, dialogue: String::new() }
+        let platforms = context.definitions.current();
+        Self { context, platforms, claimed, finished, dialogue: String::new(), rules_only: false }
     }
 
     async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
@@ -99,7 +105,7 @@ impl<'a> Course<'a> {
         if name == AUTO {
             return Ok(None);
         }
-        self.context.platforms.get(name).map(Some).ok_or_else(|| {
+        self.platforms.get(name).map(Some).ok_or_else(|| {
             let message = format!("the device's platform '{name}' has no definition");
             self.fail(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message))
         })
@@ -112,7 +118,7 @@ impl<'a> Course<'a> {
         credential: CredentialId,
         known: &mut Option<Arc<Platform>>,
     ) -> Result<(Collected, Arc<Platform>), Failure> {
-        let (platforms, settings) = (self.context.platforms.clone(), &self.context.settings.device);
+        let (platforms, settings) = (self.platforms.clone(), &self.context.settings.device);
         let platform = match known {
             Some(platform) => platform.clone(),
             None => {
@@ -126,7 +132,32 @@ impl<'a> Course<'a> {
             }
         };
         let outcome = collect(&self.request(login, &platform), settings).await;
-        self.take(outcome, credential).map(|collected| (collected, platform))
+        let collected = self.take(outcome, credential)?;
+        self.rules_only = self.only_rules_changed(&collected, &platform).await;
+        Ok((collected, platform))
+    }
+
+    /// Whether the device is unchanged and only the definition reads it differently than when its newest version was
+    /// taken. Where that cannot be said, it is a change.
+    async fn only_rules_changed(&self, collected: &Collected, platform: &Platform) -> bool {
+        let (Collected::Changed { config, .. }, Some(previous)) = (collected, &self.claimed.previous) else {
+            return false;
+        };
+        if previous.platform_digest == platform.digest {
+            return false;
+        }
+        let store = &self.context.stores.scheduler;
+        let before = versions::parts(store, self.claimed.device, previous.version, previous.seq).await;
+        let before = before.map_err(|error| error.to_string());
+        let key = self.context.vault.fingerprint_key(self.claimed.target.uuid);
+        let same = before.and_then(|parts| {
+            let parts = parts.into_iter().map(|part| reread(part, platform)).collect();
+            config.means_the_same(parts, &key).map_err(|error| error.to_string())
+        });
+        same.unwrap_or_else(|error| {
+            tracing::warn!(device = %self.claimed.device, error, "the newest version could not be read with the new definition");
+            false
+        })
     }
 
     fn request(&self, login: Login, platform: &Arc<Platform>) -> CollectRequest {
@@ -180,6 +211,7 @@ impl<'a> Course<'a> {
                 facts,
                 platform_digest: platform.digest,
                 flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },
+                rules_only: self.rules_only,
             },
             Err(failure) => {
                 let transient = failure.code.is_transient();
@@ -194,6 +226,19 @@ impl<'a> Course<'a> {
         let dialogue = (!self.dialogue.is_empty())
             .then(|| Dialogue::new(Some(job), Some(device), ended_at, self.dialogue));
         Finished { result, finished_at: ended_at, dialogue, ..self.finished }
+    }
+}
+
+/// A stored part as if it had come from the device just now.
+fn reread(part: Part, platform: &Platform) -> RawPart {
+    RawPart {
+        secrets: platform.find_secrets(&part.content),
+        volatile: platform.find_volatile(&part.content),
+        name: part.name,
+        context: part.context,
+        command: part.command,
+        kind: part.kind,
+        capture: Capture::new(part.content),
     }
 }
 

@@ -10,9 +10,9 @@ pub(crate) use keeper::Keeper;
 pub(crate) use running::Running;
 
 use crate::committer::Results;
+use crate::definitions::Definitions;
 use crate::stores::Stores;
 use crate::worker::WorkerSettings;
-use netraven_platform::Platforms;
 use netraven_vault::Vault;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub(crate) struct Context {
     pub(crate) stores: Stores,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) platforms: Arc<Platforms>,
+    pub(crate) definitions: Definitions,
     pub(crate) settings: WorkerSettings,
     pub(crate) results: Results,
     pub(crate) running: Arc<Running>,

@@ -6,7 +6,7 @@ use netraven_device::{DeviceSettings, SshSettings};
 use netraven_lab::{Lab, LabDevice, LabSettings};
 use netraven_model::{Backoff, CredentialId, DeviceName, JobKind, RunId, Secret};
 use netraven_platform::Platforms;
-use netraven_service::{Stores, Worker, WorkerSettings};
+use netraven_service::{Definitions, Stores, Worker, WorkerSettings};
 use netraven_store::access::Role;
 use netraven_store::credentials::NewCredential;
 use netraven_store::devices::{NewDevice, OnExisting};
@@ -108,10 +108,18 @@ impl House {
     }
 
     pub fn worker(&self, change: impl FnOnce(&mut WorkerSettings)) -> Worker {
+        self.worker_with(Arc::new(Platforms::shipped().unwrap()), change)
+    }
+
+    /// A worker with other definitions than those shipped.
+    pub fn worker_with(
+        &self,
+        platforms: Arc<Platforms>,
+        change: impl FnOnce(&mut WorkerSettings),
+    ) -> Worker {
         let mut settings = quick();
         change(&mut settings);
-        let platforms = Arc::new(Platforms::shipped().unwrap());
-        Worker::start(self.stores.clone(), self.vault.clone(), platforms, settings)
+        Worker::start(self.stores.clone(), self.vault.clone(), Definitions::new(platforms), settings)
     }
 
     pub async fn start_run(&self) -> RunId {

@@ -24,7 +24,8 @@ async fn a_first_backup_is_version_one_and_everything_about_it_is_kept() {
         panic!("made as changed")
     };
     let flags = vec!["much_smaller".to_owned()];
-    let mut result = finished(&job, FinishedResult::Changed { config, platform_digest, flags, facts });
+    let mut result =
+        finished(&job, FinishedResult::Changed { config, platform_digest, flags, rules_only: false, facts });
     result.credential_used = Some(credential);
     result.host_key = Some(HostKey { algorithm: "a".into(), key: "k".into(), fingerprint: "f".into() });
     result.dialogue = dialogue(&result, "> show running-config");

@@ -117,7 +117,8 @@ async fn nul_characters_anywhere_do_not_stop_a_result() {
     let FinishedResult::Changed { config, platform_digest, .. } = changed_parts(vec![raw]) else {
         panic!("made as changed")
     };
-    let result = FinishedResult::Changed { config, platform_digest, flags: vec!["f\0".into()], facts };
+    let flags = vec!["f\0".into()];
+    let result = FinishedResult::Changed { config, platform_digest, flags, rules_only: false, facts };
     let mut one = finished(&claimed[0], result);
     one.dialogue = dialogue(&one, "a\0b");
     one.host_key = Some(HostKey { algorithm: "a\0".into(), key: "k".into(), fingerprint: "f".into() });

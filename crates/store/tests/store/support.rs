@@ -201,6 +201,7 @@ pub fn changed_parts(parts: Vec<RawPart>) -> FinishedResult {
         config: sealed(parts),
         platform_digest: Hash256([5; 32]),
         flags: Vec::new(),
+        rules_only: false,
         facts: Facts::default(),
     }
 }

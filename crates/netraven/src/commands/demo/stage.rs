@@ -16,12 +16,14 @@ use crate::signals::StopSignals;
 use crate::work;
 use netraven_lab::{Lab, LabDevice};
 use netraven_model::JobKind;
+use netraven_service::Definitions;
 use netraven_store::credentials::{self, NewCredential};
 use netraven_store::devices::{self, OnExisting};
 use netraven_store::jobs::TargetSelection;
 use netraven_store::schedules::{self, NewSchedule};
 use netraven_store::{Store, StoreError};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the demo's credential, tag and schedule.
@@ -51,7 +53,8 @@ impl Stage<'_> {
         self.enter_inventory().await?;
         let mut settings = work::settings(self.context, store).await?;
         settings.lease = LEASE;
-        let worker = work::start_with(self.context, self.database, settings).await?;
+        let definitions = Definitions::new(Arc::new(self.context.platforms()?));
+        let worker = work::start_with(self.context, self.database, definitions, settings).await?;
         let result = self.acts(signals).await;
         match &result {
             // Without a database nothing can be ended in order.

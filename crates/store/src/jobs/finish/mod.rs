@@ -76,6 +76,8 @@ pub enum FinishedResult {
         platform_digest: Hash256,
         /// Remarks on the version, e.g. `much_smaller`.
         flags: Vec<String>,
+        /// Whether only the definition changed: the version is stored, and the job's outcome is `unchanged`.
+        rules_only: bool,
         /// What the device said about itself.
         facts: Facts,
     },
@@ -206,6 +208,9 @@ fn own_event(
     let event = match (outcome?, version, &finished.result) {
         (Outcome::Changed, Some((version, seq)), FinishedResult::Changed { config, .. }) => {
             Event::VersionStored { version, seq, bytes: config.size() }
+        }
+        (Outcome::Unchanged, Some((version, seq)), FinishedResult::Changed { rules_only: true, .. }) => {
+            Event::RulesChanged { version, seq }
         }
         (Outcome::Unchanged, ..) => Event::Unchanged,
         _ => return None,

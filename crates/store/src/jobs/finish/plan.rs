@@ -28,6 +28,7 @@ pub(super) enum End<'a> {
         config: &'a SealedConfig,
         platform_digest: Hash256,
         flags: &'a [String],
+        rules_only: bool,
         facts: &'a Facts,
         seq: i64,
         /// The version that was the newest so far.
@@ -56,7 +57,8 @@ impl Accepted<'_> {
 
     pub(super) fn outcome(&self) -> Option<Outcome> {
         match self.end {
-            End::Store { .. } => Some(Outcome::Changed),
+            End::Store { rules_only: false, .. } => Some(Outcome::Changed),
+            End::Store { rules_only: true, .. } => Some(Outcome::Unchanged),
             End::Confirm { .. } => Some(Outcome::Unchanged),
             End::Fail { .. } => Some(Outcome::Failed),
             End::Retry { .. } | End::Requeue | End::Cancel { .. } => None,
@@ -151,11 +153,19 @@ fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError
         {
             confirm(facts)
         }
-        FinishedResult::Changed { config, platform_digest, flags, facts } => {
+        FinishedResult::Changed { config, platform_digest, flags, rules_only, facts } => {
             config.parts().iter().try_for_each(|part| check_fits(finished.job, part))?;
             let seq = head.as_ref().map_or(1, |head| head.seq + 1);
             let replaces = head.as_ref().map(|head| head.version);
-            End::Store { config, platform_digest: *platform_digest, flags, facts, seq, replaces }
+            End::Store {
+                config,
+                platform_digest: *platform_digest,
+                flags,
+                rules_only: *rules_only,
+                facts,
+                seq,
+                replaces,
+            }
         }
         FinishedResult::Unchanged { facts } => confirm(facts),
         FinishedResult::Failed { failure, retry_in: Some(_) } if row.cancel_requested => {

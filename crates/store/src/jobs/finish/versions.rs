@@ -8,6 +8,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
+/// The remark on a version that differs from the one before by the rules it was read with.
+const RULES_CHANGED: &str = "rules_changed";
+
 /// Stores the new versions with their parts, and notes their rows in the results.
 pub(super) async fn store(
     tx: &mut PgConnection,
@@ -97,7 +100,7 @@ async fn insert_versions(
     let mut all_flags: Vec<Value> = Vec::new();
     let mut metadata = Vec::new();
     for job in accepted {
-        let End::Store { config, platform_digest, flags, seq, .. } = &job.end else { continue };
+        let End::Store { config, platform_digest, flags, rules_only, seq, .. } = &job.end else { continue };
         devices.push(job.device.0);
         seqs.push(*seq);
         readable.push(config.readable());
@@ -105,7 +108,8 @@ async fn insert_versions(
         significant.push(config.significant().0.to_vec());
         platforms.push(platform_digest.0.to_vec());
         sizes.push(config.size().cast_signed());
-        all_flags.push(flags.iter().map(|flag| clean(flag).into_owned()).collect());
+        let rules = rules_only.then(|| RULES_CHANGED.to_owned());
+        all_flags.push(flags.iter().map(|flag| clean(flag).into_owned()).chain(rules).collect());
         metadata.push(describe(job));
     }
     let rows: Vec<(i64, i64)> = sqlx::query_as(INSERT)
