@@ -211,3 +211,46 @@ pub(crate) struct FactRule {
     /// The first group is the fact.
     pub pattern: Text,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    /// The fields that a form knows, as its refusal of another one names them.
+    fn fields<T: DeserializeOwned>() -> Vec<String> {
+        let Err(error) = serde_json::from_str::<T>(r#"{"no_such_field": 1}"#) else {
+            panic!("it was accepted")
+        };
+        let error = error.to_string();
+        let (_, list) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+        let mut names: Vec<_> = list.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_json_schema_knows_every_field_and_no_other() {
+        let schema: Value = serde_json::from_str(include_str!("../../../docs/platform.schema.json")).unwrap();
+        let known = |form: &Value| -> Vec<String> {
+            form["properties"].as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(known(&schema), fields::<Definition>());
+        for (name, fields) in [
+            ("mode", fields::<Mode>()),
+            ("login", fields::<Login>()),
+            ("dialog", fields::<Dialog>()),
+            ("detect", fields::<Detect>()),
+            ("enable", fields::<Enable>()),
+            ("pager", fields::<Pager>()),
+            ("context", fields::<Context>()),
+            ("part", fields::<PartDefinition>()),
+            ("secret", fields::<SecretRule>()),
+            ("facts", fields::<FactRules>()),
+            ("fact", fields::<FactRule>()),
+        ] {
+            assert_eq!(known(&schema["$defs"][name]), fields, "{name}");
+        }
+    }
+}

@@ -160,7 +160,10 @@ impl Part {
     }
 
     /// Whether an answer shows the platform's own end; otherwise what was expected.
-    pub(crate) fn check_complete(&self, answer: &[u8]) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What was expected and is not there.
+    pub fn check_complete(&self, answer: &[u8]) -> Result<(), String> {
         if let Some(end) = &self.end {
             let last = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
             if !end.is_match(last) {
