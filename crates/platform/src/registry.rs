@@ -2,13 +2,17 @@
 
 use crate::Platform;
 use crate::sources::Sources;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
 /// A definition has a few KB; a file beyond this is no definition.
 const MAX_FILE: u64 = 1 << 20;
+
+/// The origin of a definition that is part of the program.
+const SHIPPED_ORIGIN: &str = "shipped";
 
 /// Names and texts of the definitions below `platforms/`; `build.rs` lists them.
 const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
@@ -36,10 +40,11 @@ pub enum LoadError {
     },
 }
 
-/// The definitions in use, by name.
-#[derive(Debug, Default)]
+/// The definitions in use, by name. Shipped ones, which tests have proven, are made ready when they are first wanted.
+#[derive(Default)]
 pub struct Platforms {
-    by_name: BTreeMap<String, Arc<Platform>>,
+    sources: Sources,
+    ready: BTreeMap<String, OnceLock<Option<Arc<Platform>>>>,
     aliases: BTreeMap<String, String>,
 }
 
@@ -54,7 +59,7 @@ impl Platforms {
     pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
         let mut sources = Sources::default();
         for (name, text) in SHIPPED {
-            sources.add(&format!("platforms/{name}/platform.yaml"), text, "shipped")?;
+            sources.add(&format!("platforms/{name}/platform.yaml"), text, SHIPPED_ORIGIN)?;
         }
         Self::with_own(sources, dir)
     }
@@ -69,53 +74,74 @@ impl Platforms {
             let (text, file) = (read(&path)?, path.display().to_string());
             sources.add(&file, &text, &file)?;
         }
-        let mut platforms = Self::default();
+        let mut platforms = Self { aliases: aliases(&sources)?, ..Self::default() };
         for name in sources.names() {
-            let (platform, file) = sources.compile(&name)?;
-            platforms.add(platform, &file)?;
+            let ready = OnceLock::new();
+            if !sources.is_all_from(name, SHIPPED_ORIGIN) {
+                let _ = ready.set(Some(Arc::new(sources.compile(name)?)));
+            }
+            platforms.ready.insert(name.to_owned(), ready);
         }
-        Ok(platforms)
+        Ok(Self { sources, ..platforms })
     }
 
     /// A definition that needs no other and is not among those in use.
     pub(crate) fn parse_alone(text: &str, file: &str) -> Result<Platform, LoadError> {
         let mut sources = Sources::default();
         sources.add(file, text, file)?;
-        let name = sources.names().pop().unwrap_or_default();
-        sources.compile(&name).map(|(platform, _)| platform)
+        let name = sources.names().next().unwrap_or_default();
+        sources.compile(name)
+    }
+
+    /// Whether every definition can be used.
+    ///
+    /// # Errors
+    /// The first one that cannot, with file and line.
+    pub fn verify(&self) -> Result<(), LoadError> {
+        self.sources.names().try_for_each(|name| self.sources.compile(name).map(drop))
     }
 
     /// A platform by its name or one of its aliases.
     pub fn get(&self, name: &str) -> Option<Arc<Platform>> {
         let name = self.aliases.get(name).map_or(name, String::as_str);
-        self.by_name.get(name).cloned()
+        self.ready_one(name).cloned()
     }
 
     /// All platforms, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Platform>> {
-        self.by_name.values()
+        self.ready.keys().filter_map(|name| self.ready_one(name))
     }
 
     /// All names, ordered.
     pub fn names(&self) -> Vec<&str> {
-        self.by_name.keys().map(String::as_str).collect()
+        self.ready.keys().map(String::as_str).collect()
     }
 
-    /// The later one of two definitions with the same name wins; an alias may not point at two platforms.
-    fn add(&mut self, platform: Platform, file: &str) -> Result<(), LoadError> {
-        self.aliases.retain(|_, name| *name != platform.name);
-        for alias in &platform.aliases {
-            let taken = self.aliases.get(alias).filter(|name| **name != platform.name);
-            if let Some(other) = taken.or_else(|| self.by_name.get_key_value(alias).map(|(name, _)| name)) {
-                let problem = format!("alias '{alias}' already belongs to '{other}'");
-                return Err(LoadError::Definition { file: file.to_owned(), line: 0, problem });
-            }
-        }
-        let aliases = platform.aliases.iter().filter(|alias| **alias != platform.name);
-        self.aliases.extend(aliases.map(|alias| (alias.clone(), platform.name.clone())));
-        self.by_name.insert(platform.name.clone(), Arc::new(platform));
-        Ok(())
+    fn ready_one(&self, name: &str) -> Option<&Arc<Platform>> {
+        let ready = self.ready.get(name)?;
+        ready.get_or_init(|| self.sources.compile(name).ok().map(Arc::new)).as_ref()
     }
+}
+
+impl fmt::Debug for Platforms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ready.keys()).finish()
+    }
+}
+
+/// An alias may not point at two platforms, nor be another one's name.
+fn aliases(sources: &Sources) -> Result<BTreeMap<String, String>, LoadError> {
+    let names: BTreeSet<&str> = sources.names().collect();
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for (name, alias, file) in sources.aliases().filter(|(name, alias, _)| name != alias) {
+        let other = names.get(alias).copied().or_else(|| found.get(alias).map(String::as_str));
+        if let Some(other) = other {
+            let problem = format!("alias '{alias}' already belongs to '{other}'");
+            return Err(LoadError::Definition { file: file.to_owned(), line: 0, problem });
+        }
+        found.insert(alias.to_owned(), name.to_owned());
+    }
+    Ok(found)
 }
 
 fn definitions(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {

@@ -18,6 +18,8 @@ struct Source {
     digest: Hash256,
     file: String,
     origin: String,
+    /// Place among all that were read.
+    order: usize,
 }
 
 impl Sources {
@@ -29,16 +31,40 @@ impl Sources {
         })?;
         let digest = Hash256::sha256(text.as_bytes());
         let (file, origin) = (file.to_owned(), origin.to_owned());
-        self.0.insert(definition.name.value.clone(), Source { definition, digest, file, origin });
+        let order = self.0.len();
+        self.0.insert(definition.name.value.clone(), Source { definition, digest, file, origin, order });
         Ok(())
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
-    /// One definition with all that it inherits, and its file. Its digest is that of the whole chain.
-    pub(crate) fn compile(&self, name: &str) -> Result<(Platform, String), LoadError> {
+    /// Names, aliases and files, the files that were read last at the end.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let mut sources: Vec<_> = self.0.iter().collect();
+        sources.sort_by_key(|(_, source)| source.order);
+        sources.into_iter().flat_map(|(name, source)| {
+            let aliases = source.definition.aliases.iter();
+            aliases.map(move |alias| (name.as_str(), alias.as_str(), source.file.as_str()))
+        })
+    }
+
+    /// Whether a definition and all that it extends come from there.
+    pub(crate) fn is_all_from(&self, name: &str, origin: &str) -> bool {
+        let mut next = Some(name);
+        for _ in 0..=MAX_CHAIN {
+            let Some(source) = next.and_then(|name| self.0.get(name)) else { return next.is_none() };
+            if source.origin != origin {
+                return false;
+            }
+            next = source.definition.extends.as_ref().map(|base| base.value.as_str());
+        }
+        false
+    }
+
+    /// One definition with all that it inherits. Its digest is that of the whole chain.
+    pub(crate) fn compile(&self, name: &str) -> Result<Platform, LoadError> {
         let Some(source) = self.0.get(name) else {
             let problem = format!("no platform '{name}'");
             return Err(LoadError::Definition { file: name.to_owned(), line: 0, problem });
@@ -62,7 +88,6 @@ impl Sources {
         }
         let alone = digests.len() == source.digest.0.len();
         let digest = if alone { source.digest } else { Hash256::sha256(&digests) };
-        let platform = compile(definition, digest, source.origin.clone()).map_err(wrong)?;
-        Ok((platform, source.file.clone()))
+        compile(definition, digest, source.origin.clone()).map_err(wrong)
     }
 }

@@ -48,6 +48,7 @@ fn shipped_definitions_load_and_are_found_by_name_and_alias() {
     let mut names: Vec<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(platforms.names(), names, "every folder is shipped");
+    platforms.verify().unwrap();
     assert_eq!(platforms.get("cisco_xe").unwrap().name, "cisco_ios");
     assert_eq!(platforms.get("junos").unwrap().name, "juniper_junos");
     assert!(platforms.get("cisco").is_some() && platforms.get("unknown_os").is_none());
