@@ -10,7 +10,9 @@ mod explain;
 mod folder;
 mod poll;
 mod suite;
+mod transcript;
 
 pub use check::{Check, Finding, check};
 pub use folder::{FolderError, FoundSession, sessions_below};
 pub use suite::{Case, check_all};
+pub use transcript::{Event, Step, Transcript};

@@ -3,6 +3,7 @@
 mod definitions;
 mod list;
 mod test;
+mod try_out;
 
 use crate::context::Context;
 use crate::error::Result;
@@ -33,6 +34,9 @@ pub enum Command {
     /// Plays recorded sessions with the definitions, both directions checked
     #[command(after_help = test::EXAMPLES)]
     Test(test::Args),
+    /// Shows what a definition makes of a transcript: prompts, pagers, commands, secrets, what is volatile
+    #[command(after_help = try_out::EXAMPLES)]
+    Try(try_out::Args),
 }
 
 /// Runs it.
@@ -41,6 +45,7 @@ pub fn run(command: Command, context: &Context) -> Result {
         Command::List => list::run(context),
         Command::Check { folder } => check(context, folder),
         Command::Test(args) => test::run(&args, context),
+        Command::Try(args) => try_out::run(&args, context),
     }
 }
 
