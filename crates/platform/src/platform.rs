@@ -159,6 +159,11 @@ impl Part {
         self.end.is_some() || self.balanced_braces
     }
 
+    /// Whether the end of an answer can be told from its text. What is no configuration need not show one.
+    pub(crate) fn has_end(&self) -> bool {
+        self.end.is_some() || self.balanced_braces || self.kind != PartKind::Config
+    }
+
     /// Whether an answer shows the platform's own end; otherwise what was expected.
     ///
     /// # Errors

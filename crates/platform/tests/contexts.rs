@@ -56,7 +56,14 @@ impl Script {
     }
 
     fn answer(&mut self, command: &str, answer: &str, prompt: &str) -> &mut Self {
-        match self.machine.next(self.now) {
+        let mut next = self.machine.next(self.now);
+        // A configuration without an end of its own is believed after a silence.
+        if let Next::Wait(until) = next {
+            assert_eq!(until, self.now + Duration::from_millis(200));
+            self.now = until;
+            next = self.machine.next(self.now);
+        }
+        match next {
             Next::Send(bytes) => assert_eq!(String::from_utf8_lossy(&bytes), format!("{command}\r\n")),
             other => panic!("expected `{command}`, got {other:?}"),
         }
@@ -123,6 +130,18 @@ fn a_truncated_configuration_in_a_context_is_no_configuration() {
     script.now += Duration::from_secs(3);
     assert_eq!(script.machine.next(script.now), Next::Finished);
     assert_eq!(script.machine.report().result.unwrap_err().code, ErrorCode::Truncated);
+}
+
+#[test]
+fn a_line_like_the_prompt_does_not_end_a_configuration_without_an_end() {
+    let mut script = Script::new();
+    script.answer("list vdoms", "", "fw # ").answer("show", "x\nend\n", "fw # ");
+    script.answer("show policy", "one\nfw # ", "");
+    script.now += Duration::from_millis(100);
+    script.machine.receive(b"note\r\ntwo\r\nfw # ", script.now);
+    script.answer("exit", "", "");
+    let outputs = script.finish().result.unwrap();
+    assert_eq!(outputs[2].capture.expose_bytes(), b"one\nfw # note\ntwo\n");
 }
 
 #[test]

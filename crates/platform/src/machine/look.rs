@@ -1,7 +1,7 @@
 //! What the machine does when the end of the stream looks like something it knows.
 
 use super::steps::Step;
-use super::{Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
+use super::{Doubt, Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
 use crate::platform::Enable;
 use netraven_model::ErrorCode;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Machine {
     fn went_on(&mut self) {
         match &mut self.state {
             State::Login { prompt_seen } => *prompt_seen = false,
-            State::Collect { suspect, .. } => *suspect = false,
+            State::Collect { suspect, .. } => *suspect = None,
             _ => {}
         }
     }
@@ -143,7 +143,7 @@ impl Machine {
     }
 
     fn ask(&mut self, alternative: usize, now: Instant) {
-        self.state = State::Collect { alternative, suspects: 0, suspect: false };
+        self.state = State::Collect { alternative, suspects: 0, suspect: None };
         let command = self.last_command().to_owned();
         self.send_command(&command, now);
     }
@@ -182,16 +182,30 @@ impl Machine {
             }
         } else if let Err(missing) = wanted.check_complete(self.answer()) {
             // It may be a line of the configuration that reads like the prompt: see whether more comes.
-            self.state = State::Collect { alternative, suspects: suspects + 1, suspect: true };
+            self.state =
+                State::Collect { alternative, suspects: suspects + 1, suspect: Some(Doubt::Incomplete) };
             if suspects >= MAX_SUSPECTS {
                 let message = format!("the prompt came {suspects} times before the end: {missing}");
                 self.fail(ErrorCode::Truncated, message, now);
             }
+        } else if wanted.has_end() {
+            self.take_part(part, context, now);
         } else {
-            self.record(true, now);
-            self.keep_answer(part, context.map(|name| name.to_string()), now);
-            self.go_on(now);
+            self.state = State::Collect { alternative, suspects, suspect: Some(Doubt::Unproven) };
         }
+    }
+
+    /// Nothing came behind the prompt: it was one.
+    pub(super) fn believe(&mut self, now: Instant) {
+        if let Some(Step::Part { part, context }) = self.steps.current().cloned() {
+            self.take_part(part, context, now);
+        }
+    }
+
+    fn take_part(&mut self, part: usize, context: Option<Arc<str>>, now: Instant) {
+        self.record(true, now);
+        self.keep_answer(part, context.map(|name| name.to_string()), now);
+        self.go_on(now);
     }
 
     /// A device that does not know the list has no contexts.

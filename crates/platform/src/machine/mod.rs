@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 /// A prompt that came before the end of the answer may stand inside the text: the device gets this
 /// long to go on before the answer counts as truncated.
 const SETTLE: Duration = Duration::from_secs(3);
+/// A configuration without an end of its own is believed to be whole after this much silence behind the prompt.
+const PROOF: Duration = Duration::from_millis(200);
 /// A prompt that came without the command's echo may be left over from before: a device of which it
 /// is not known yet whether it echoes gets this long to show it.
 const ECHO_WAIT: Duration = Duration::from_secs(1);
@@ -41,9 +43,18 @@ enum State {
     Login { prompt_seen: bool },
     Enable { password_sent: bool },
     Prepare { step: usize },
-    Collect { alternative: usize, suspects: u32, suspect: bool },
+    Collect { alternative: usize, suspects: u32, suspect: Option<Doubt> },
     Logout,
     Done,
+}
+
+/// Why a prompt is not believed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// The answer's own end has not come.
+    Incomplete,
+    /// The answer has no end of its own: only silence tells the prompt from a line of the text.
+    Unproven,
 }
 
 /// Whether the device repeats what is typed.
@@ -201,7 +212,8 @@ impl Machine {
         let silence = match self.state {
             State::Login { prompt_seen: true } => self.plan.platform.login_quiet,
             State::Login { .. } => limits.login,
-            State::Collect { suspect: true, .. } => SETTLE,
+            State::Collect { suspect: Some(Doubt::Incomplete), .. } => SETTLE,
+            State::Collect { suspect: Some(Doubt::Unproven), .. } => PROOF,
             State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
             State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
             State::Logout => limits.logout,
@@ -228,7 +240,7 @@ impl Machine {
         let waited = now.saturating_duration_since(self.heard);
         match self.state {
             State::Login { prompt_seen: true } => self.logged_in(now),
-            State::Prepare { .. } | State::Collect { suspect: false, .. } if self.echo == Echo::Doubtful => {
+            State::Prepare { .. } | State::Collect { suspect: None, .. } if self.echo == Echo::Doubtful => {
                 self.echo = Echo::No;
                 self.heard = now;
                 self.look(now);
@@ -241,7 +253,8 @@ impl Machine {
                 let message = format!("expected a prompt {}; {}", self.prompts(), self.quote_tail());
                 self.fail(ErrorCode::PromptNotFound, message, now);
             }
-            State::Collect { suspect: true, .. } => {
+            State::Collect { suspect: Some(Doubt::Unproven), .. } => self.believe(now),
+            State::Collect { suspect: Some(Doubt::Incomplete), .. } => {
                 let missing = self.wanted().and_then(|part| part.check_complete(self.answer()).err());
                 let missing = missing.unwrap_or_default();
                 let message = format!("the prompt came back too early: {missing}; {}", self.quote_tail());
