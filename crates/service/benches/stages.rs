@@ -60,8 +60,13 @@ fn text_of(session: &netraven_lab::SessionFile) -> Vec<u8> {
         .iter()
         .flat_map(|part| part.contains.iter())
         .fold(String::new(), |text, line| text + line + "\n");
-    let mut text = known.into_bytes();
-    text.extend_from_slice(&session.filler(SIZE - text.len(), 1));
+    let known = known.into_bytes();
+    let mut text = known.clone();
+    text.extend_from_slice(&session.filler(SIZE.saturating_sub(text.len()), 1));
+    // Of a family without filler the lines that matter, again and again.
+    while text.len() < SIZE {
+        text.extend_from_slice(&known[..known.len().min(SIZE - text.len())]);
+    }
     text
 }
 
