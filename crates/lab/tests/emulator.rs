@@ -302,6 +302,12 @@ fn questions_after_the_login_are_asked_until_they_are_answered_as_expected() {
 }
 
 #[test]
+fn braces_of_the_device_are_no_placeholder() {
+    let mut device = small("login: {mode: user, banner: \"template {{braces}} x }}\\n\"}");
+    assert_eq!(greeting(&mut device), "template {{ x }}\r\nsw3>");
+}
+
+#[test]
 fn a_device_without_echo_shows_answers_only() {
     let mut device = small("echo: false\nlogin: {mode: user}");
     assert_eq!(greeting(&mut device), "sw3>");

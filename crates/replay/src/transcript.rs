@@ -121,6 +121,9 @@ impl Step {
         self.volatile = platform.find_volatile(&self.answer);
         let part = platform.parts.iter().find(|part| part.commands.contains(&self.command));
         self.part = part.map(|part| part.name.clone());
+        if part.is_none() {
+            self.command = platform.redact(self.command.as_bytes());
+        }
         self.incomplete =
             part.filter(|_| !self.rejected).and_then(|part| part.check_complete(&self.answer).err());
     }

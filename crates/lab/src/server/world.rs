@@ -5,11 +5,11 @@ use super::error::LabError;
 use super::settings::{Failing, LabSettings};
 use crate::clock::Clock;
 use crate::personality::{DeviceState, Personality};
-use crate::session::{SessionFile, embedded};
+use crate::session::{SessionFile, embedded, embedded_platforms};
 use bytes::Bytes;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{PrivateKey, PublicKey};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -213,9 +213,12 @@ fn check(settings: &LabSettings) -> Result<(), LabError> {
 
 fn platforms(settings: &LabSettings) -> Result<Vec<Vec<Arc<SessionFile>>>, LabError> {
     let mut sessions = embedded()?;
-    if settings.platforms.is_empty() {
-        sessions.retain(SessionFile::is_in_fleet);
-    }
+    // A platform that is asked for and has none in the fleet comes with all it has.
+    let fleet: HashSet<String> =
+        sessions.iter().filter(|s| s.is_in_fleet()).map(|s| s.platform().to_string()).collect();
+    let named = |session: &SessionFile| settings.platforms.iter().any(|name| name == session.platform());
+    sessions
+        .retain(|session| session.is_in_fleet() || (named(session) && !fleet.contains(session.platform())));
     for folder in &settings.session_folders {
         sessions.push(SessionFile::from_dir(folder)?);
     }
@@ -233,7 +236,7 @@ fn platforms(settings: &LabSettings) -> Result<Vec<Vec<Arc<SessionFile>>>, LabEr
         let found = known.iter().find(|(name, _)| name == wanted).map(|(_, sessions)| sessions.clone());
         found.ok_or_else(|| LabError::UnknownPlatform {
             name: wanted.clone(),
-            known: known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            known: embedded_platforms().join(", "),
         })
     });
     wanted.collect()

@@ -60,6 +60,8 @@ pub(crate) enum Placeholder {
     Size,
     /// `filler`: generated blocks, alone on its line.
     Filler,
+    /// `braces`: two opening braces, which would begin a placeholder otherwise.
+    Braces,
     /// `caret`: blanks and `^` under the first word that was not understood; `command`, `word`: what was typed.
     Caret,
     Command,
@@ -115,6 +117,7 @@ impl Placeholder {
             "ticket" => Self::Ticket,
             "size" => Self::Size,
             "filler" => Self::Filler,
+            "braces" => Self::Braces,
             "caret" => Self::Caret,
             "command" => Self::Command,
             "word" => Self::Word,

@@ -113,6 +113,7 @@ impl<'a> View<'a> {
             Placeholder::ChangedIos => self.state.changed_at.format(IOS_TIME).to_string(),
             Placeholder::ChangedJunos => self.state.changed_at.format(JUNOS_TIME).to_string(),
             Placeholder::ChangedBy => who.changed_by(self.state.revision).to_string(),
+            Placeholder::Braces => "{{".to_string(),
             Placeholder::Caret => {
                 let column = self.typed.as_ref().map_or(0, |typed| typed.column);
                 format!("{:column$}^", "")

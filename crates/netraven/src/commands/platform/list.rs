@@ -17,9 +17,9 @@ Examples:
   netraven platform list
   netraven platform list --json
 
-SESSIONS are recorded from devices + written after documents; SECRETS are rules / lines that prove them; DEPTH is what
-the sessions prove: that a login works, that the configuration comes, that facts and secrets are found.
-`netraven platform test` plays them.";
+SESSIONS are recorded from devices + written after documents; SECRETS are rules / lines that
+prove them; DEPTH is what the sessions prove: that a login works, that the configuration comes,
+that facts and secrets are found. `netraven platform test` plays them.";
 
 /// What there is to believe that a definition works.
 struct Evidence {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub const EXAMPLES: &str = "\
 Examples:
-  netraven platform test                         all sessions: shipped ones and those of platforms.dir
+  netraven platform test                         the shipped sessions and those of platforms.dir
   netraven platform test cisco_ios
   netraven platform test acme_os --dir ./platforms";
 
