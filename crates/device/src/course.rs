@@ -117,6 +117,7 @@ impl<'a> Course<'a> {
     fn plan(&self, platform: &Arc<Platform>) -> Plan {
         Plan {
             platform: platform.clone(),
+            username: self.request.login.username.clone(),
             password: self.request.login.password.clone(),
             enable: self.request.login.enable.clone(),
             limits: self.settings.limits(),
@@ -139,7 +140,11 @@ impl<'a> Course<'a> {
             };
             self.event_at(opened + delta(record.at), event);
         }
-        if report.result.as_ref().is_err_and(|failure| failure.code == ErrorCode::EnableFailed) {
+        if report
+            .result
+            .as_ref()
+            .is_err_and(|failure| matches!(failure.code, ErrorCode::EnableFailed | ErrorCode::AuthFailed))
+        {
             self.login = LoginResult::Refused;
         }
     }

@@ -55,6 +55,8 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
         rejected: patterns(&definition.rejected)?,
         prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
         login_quiet: Duration::from_millis(login.quiet_milliseconds),
+        username_prompt: login.username_prompt.as_ref().map(line_pattern).transpose()?,
+        password_prompt: login.password_prompt.as_ref().map(line_pattern).transpose()?,
         username_suffix: login.username_suffix,
         line_end: match definition.line_end.unwrap_or_default() {
             LineEnd::Lf => "\n",

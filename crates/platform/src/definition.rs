@@ -128,6 +128,10 @@ pub(crate) struct Mode {
 pub(crate) struct Login {
     /// For prompts that a banner could be mistaken for: how long the line must stay quiet.
     pub quiet_milliseconds: u64,
+    /// The question for the user name, where the device asks once more inside the shell.
+    pub username_prompt: Option<Text>,
+    /// The question for the password there.
+    pub password_prompt: Option<Text>,
     /// Appended to the user name: switches of the login itself (RouterOS).
     pub username_suffix: String,
     /// Questions between login and prompt, with their answers.

@@ -33,6 +33,8 @@ pub struct Platform {
     pub(crate) line_end: &'static str,
     pub(crate) contexts: Vec<Context>,
     pub(crate) login_quiet: Duration,
+    pub(crate) username_prompt: Option<Regex>,
+    pub(crate) password_prompt: Option<Regex>,
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) enable: Option<Enable>,
     pub(crate) prepare: Vec<String>,

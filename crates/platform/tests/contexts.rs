@@ -47,7 +47,10 @@ impl Script {
         let platform = Platforms::of_folder(folder.path()).unwrap().get("wall").unwrap();
         let now = Instant::now();
         let mut script = Self {
-            machine: Machine::new(Plan { platform, password: None, enable: None, limits: LIMITS }, now),
+            machine: Machine::new(
+                Plan { platform, username: String::new(), password: None, enable: None, limits: LIMITS },
+                now,
+            ),
             now,
         };
         script.machine.receive(b"fw # ", now);

@@ -28,6 +28,7 @@ impl Script {
     fn new(platform: &str) -> Self {
         let now = Instant::now();
         let plan = Plan {
+            username: "canary-user".into(),
             platform: Platforms::shipped().unwrap().get(platform).unwrap(),
             password: Some("canary-login".into()),
             enable: Some("canary-enable".into()),

@@ -136,6 +136,7 @@ impl Device {
 
     fn plan(&self) -> Plan {
         Plan {
+            username: self.personality.username.clone(),
             platform: self.platform.clone(),
             password: Some("not-the-enable-secret".into()),
             enable: Some(self.personality.enable.clone()),

@@ -4,6 +4,7 @@ use super::steps::Step;
 use super::{Doubt, Echo, MAX_DIALOGS, MAX_SUSPECTS, Machine, State};
 use crate::platform::Enable;
 use netraven_model::ErrorCode;
+use regex::bytes::Regex;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +45,9 @@ impl Machine {
         }
         self.went_on();
         let platform = self.plan.platform.clone();
+        if self.answer_login(now) {
+            return;
+        }
         let line = self.terminal.last_line();
         let Some(dialog) = platform.dialogs.iter().find(|dialog| dialog.expect.is_match(line)) else {
             return;
@@ -56,6 +60,45 @@ impl Machine {
         }
         self.note_answer(now);
         self.send(dialog.send.clone().into_bytes(), now);
+    }
+
+    /// Answers the questions of a login inside the shell: each once, and the password only after the user name where the
+    /// family asks for one.
+    fn answer_login(&mut self, now: Instant) -> bool {
+        let platform = self.plan.platform.clone();
+        let line = self.terminal.last_line();
+        let asks = |prompt: &Option<Regex>| prompt.as_ref().is_some_and(|prompt| prompt.is_match(line));
+        let (username, password) = (asks(&platform.username_prompt), asks(&platform.password_prompt));
+        let in_turn = platform.username_prompt.is_none() || self.asked.username;
+        if !username && !(password && in_turn) {
+            return false;
+        }
+        if username && self.asked.username || password && self.asked.password {
+            let message = format!("the device asked for the login again; {}", self.quote_tail());
+            self.fail(ErrorCode::AuthFailed, message, now);
+            return true;
+        }
+        self.note_answer(now);
+        let mut bytes = Vec::new();
+        if username {
+            self.asked.username = true;
+            self.dialogue.sent(now - self.started, "[user name]");
+            bytes.extend_from_slice(self.plan.username.as_bytes());
+        } else {
+            let Some(secret) = &self.plan.password else {
+                let message = "the device asks for a password and the credential has none".to_owned();
+                self.fail(ErrorCode::AuthFailed, message, now);
+                return true;
+            };
+            self.asked.password = true;
+            // Room for the line end, too: a password that moves leaves a copy behind.
+            bytes.reserve_exact(secret.expose_bytes().len() + 2);
+            bytes.extend_from_slice(secret.expose_bytes());
+            self.dialogue.sent(now - self.started, "[password]");
+        }
+        bytes.extend_from_slice(platform.line_end.as_bytes());
+        self.send(bytes, now);
+        true
     }
 
     /// The first prompt is there: what its `host` group reads must stay.

@@ -67,6 +67,13 @@ enum Echo {
     No,
 }
 
+/// Questions of a login inside the shell that were answered; none is answered twice.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    username: bool,
+    password: bool,
+}
+
 /// The session machine; see the module's documentation.
 pub struct Machine {
     plan: Plan,
@@ -84,6 +91,8 @@ pub struct Machine {
     host: Option<Vec<u8>>,
     login_time: Option<Duration>,
     dialogs: u32,
+    /// Which questions of a login inside the shell were answered.
+    asked: Asked,
     outputs: Vec<Output>,
     commands: Vec<CommandRecord>,
     dialogue: Dialogue,
@@ -114,6 +123,7 @@ impl Machine {
             host: None,
             login_time: None,
             dialogs: 0,
+            asked: Asked::default(),
             outputs: Vec::new(),
             commands: Vec::new(),
             dialogue: Dialogue::default(),

@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 pub struct Plan {
     /// How to talk to the device.
     pub platform: Arc<Platform>,
+    /// The login's user name, for devices that ask for it once more inside the shell.
+    pub username: String,
     /// The login's password: the answer to `enable` where there is no secret of its own.
     pub password: Option<Secret>,
     /// The enable secret.

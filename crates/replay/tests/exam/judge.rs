@@ -91,7 +91,8 @@ fn prompts(platform: &Platform, recording: &Recording) -> Vec<String> {
 fn play(platform: &Arc<Platform>, device: &mut RecordedDevice) -> Result<Vec<Output>, Failure> {
     let mut now = Instant::now();
     let secret = || Some("not-recorded".into());
-    let plan = Plan { platform: platform.clone(), password: secret(), enable: secret(), limits: LIMITS };
+    let (username, password) = ("netraven".to_owned(), secret());
+    let plan = Plan { platform: platform.clone(), username, password, enable: secret(), limits: LIMITS };
     let mut machine = Machine::new(plan, now);
     let mut bytes = device.greeting();
     loop {
