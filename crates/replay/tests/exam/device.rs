@@ -77,7 +77,7 @@ impl RecordedDevice {
     pub fn answer(&mut self, sent: &[u8], platform: &Platform) -> Vec<u8> {
         let line = String::from_utf8_lossy(sent).trim_end_matches(['\r', '\n']).to_owned();
         if line.trim().is_empty() {
-            return self.key(&line);
+            return self.key(&line, platform);
         }
         let order = (self.at..self.exchanges.len()).chain(0..self.at);
         let typed = |at: usize| self.exchanges[at].sent.trim_end_matches(['\r', '\n']);
@@ -109,7 +109,7 @@ impl RecordedDevice {
         self.with_prompt(answer, platform)
     }
 
-    fn key(&mut self, key: &str) -> Vec<u8> {
+    fn key(&mut self, key: &str, platform: &Platform) -> Vec<u8> {
         match self.exchanges.get(self.at) {
             Some(next) if next.sent.trim().is_empty() => {
                 self.at += 1;
@@ -117,7 +117,7 @@ impl RecordedDevice {
                 if let Some((_, answer)) = self.known.last_mut() {
                     answer.extend_from_slice(&more);
                 }
-                more
+                self.with_prompt(more, platform)
             }
             _ => {
                 self.unknown.push(format!("key {key:?}"));
