@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod folder;
 mod poll;
+pub mod record;
 mod suite;
 mod transcript;
 

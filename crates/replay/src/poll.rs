@@ -40,8 +40,17 @@ pub(crate) struct Delivery<'a> {
     pub(crate) piece: usize,
     /// After so many bytes nothing comes any more.
     pub(crate) cut: Option<Cut>,
-    /// Half of the answer to this command is lost, the prompt behind it is not.
-    pub(crate) halved: Option<&'a str>,
+    /// An answer that loses its last lines, but not the prompt behind them.
+    pub(crate) shortened: Option<Shortened<'a>>,
+}
+
+/// An answer that is not whole.
+#[derive(Clone, Copy)]
+pub(crate) struct Shortened<'a> {
+    /// To which command.
+    pub(crate) command: &'a str,
+    /// Percent of the lines that are left.
+    pub(crate) kept: usize,
 }
 
 /// How a session breaks.
@@ -54,7 +63,7 @@ pub(crate) struct Cut {
 }
 
 /// In packets of the usual size, whole.
-pub(crate) const WHOLE: Delivery<'static> = Delivery { piece: 1460, cut: None, halved: None };
+pub(crate) const WHOLE: Delivery<'static> = Delivery { piece: 1460, cut: None, shortened: None };
 
 /// What one poll brought.
 pub(crate) struct Poll {
@@ -125,7 +134,7 @@ impl Device {
                     Next::Send(_) if line.down => {}
                     Next::Send(sent) => {
                         let answer = device.input(&sent);
-                        break (line.lose_half(&sent, answer.to_vec()), answer.closes());
+                        break (line.shorten(&sent, answer.to_vec()), answer.closes());
                     }
                     Next::Wait(until) => now = until,
                     Next::Finished => return self.finish(machine, &device, line.stream),
@@ -185,7 +194,7 @@ impl Device {
 /// The connection between the two.
 struct Line<'a> {
     delivery: Delivery<'a>,
-    /// Whether what comes answers the command whose answer is to be halved.
+    /// Whether what comes answers the command whose answer is to be shortened.
     asked: bool,
     stream: Vec<u8>,
     down: bool,
@@ -209,16 +218,19 @@ impl Line<'_> {
         }
     }
 
-    /// Takes the second half of the lines out of an answer, or out of each of its pages.
-    fn lose_half(&mut self, sent: &[u8], answer: Vec<u8>) -> Vec<u8> {
+    /// Takes the last lines out of an answer, or out of each of its pages.
+    fn shorten(&mut self, sent: &[u8], answer: Vec<u8>) -> Vec<u8> {
+        let Some(Shortened { command, kept }) = self.delivery.shortened else { return answer };
         let line = sent.trim_ascii();
         if !line.is_empty() {
-            self.asked = self.delivery.halved.is_some_and(|command| line == command.as_bytes());
+            self.asked = line == command.as_bytes();
         }
         let ends: Vec<usize> =
             answer.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
         match ends.last() {
-            Some(&prompt) if self.asked => [&answer[..ends[ends.len() / 2]], &answer[prompt..]].concat(),
+            Some(&prompt) if self.asked => {
+                [&answer[..ends[ends.len() * kept / 100]], &answer[prompt..]].concat()
+            }
             _ => answer,
         }
     }

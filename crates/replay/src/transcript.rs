@@ -143,12 +143,15 @@ fn shown(platform: &Platform, bytes: &[u8]) -> (Vec<u8>, Vec<usize>) {
     (terminal.text().to_vec(), pagers)
 }
 
+/// Mode and host of a prompt, and what was typed behind it.
+type PromptLine<'p, 'l> = (&'p str, Option<Vec<u8>>, &'l [u8]);
+
 /// The mode and host of the prompt with which a line begins, and what was typed behind it.
 fn split_prompt<'p, 'l>(
     platform: &'p Platform,
     line: &'l [u8],
     host: Option<&[u8]>,
-) -> Option<(&'p str, Option<Vec<u8>>, &'l [u8])> {
+) -> Option<PromptLine<'p, 'l>> {
     let line = &line[..line.len().min(MAX_LINE)];
     // A blank behind the prompt belongs to it.
     let ends = (1..=line.len()).filter(|&end| !line[end - 1].is_ascii_alphanumeric());

@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, broken};
 use crate::explain::{changed_lines, difference};
-use crate::poll::{Cut, Delivery, Device, Poll, PollError, Stored, WHOLE, stored};
+use crate::poll::{Cut, Delivery, Device, Poll, PollError, Shortened, Stored, WHOLE, stored};
 use netraven_lab::SourceKind;
 use netraven_model::PartKind;
 
@@ -12,6 +12,8 @@ const PIECES: [usize; 3] = [1, 7, 100];
 const CUTS: usize = 24;
 /// What the last byte of a prompt may be.
 const PROMPT_ENDS: &[u8] = b"#>$%]:)";
+/// So many percent of an answer's lines are left when it loses its end.
+const KEPT: [usize; 4] = [25, 45, 65, 85];
 /// A day, two hours, three minutes and four seconds: every clock and counter moves.
 const LATER_SECONDS: u32 = 93_784;
 
@@ -74,18 +76,23 @@ fn tempts(text: &[u8]) -> bool {
     end.is_some_and(|byte| PROMPT_ENDS.contains(byte)) && line.len() < 80
 }
 
-/// A part of which the platform knows how it ends does not lose half of its lines unnoticed.
+/// A part of which the platform knows how it ends does not lose its last lines unnoticed. That one place in the middle
+/// reads like an end is bad luck; every place is not.
 fn lost_ends(device: &Device, first: &Poll, findings: &mut Vec<Finding>) {
     let known = first.answers.iter().filter(|answer| {
         let part = &device.platform.parts[answer.part];
         part.kind == PartKind::Config && part.shows_its_end()
     });
     for answer in known {
-        let halved = Some(answer.command.as_str());
-        if device.poll(Delivery { halved, ..WHOLE }).is_ok() {
-            let message = "half of the lines were lost, and what was left counted as complete: \
+        let command = answer.command.as_str();
+        let noticed = |kept: &usize| {
+            let shortened = Some(Shortened { command, kept: *kept });
+            device.poll(Delivery { shortened, ..WHOLE }).is_err()
+        };
+        if !KEPT.iter().any(noticed) {
+            let message = "wherever it was cut off, what was left counted as complete: \
                            check `end` or `balanced_braces`";
-            findings.push(Finding::at(Check::Truncation, &answer.command, message));
+            findings.push(Finding::at(Check::Truncation, command, message));
         }
     }
 }
