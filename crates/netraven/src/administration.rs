@@ -8,7 +8,7 @@ use netraven_store::ConnectSettings;
 use netraven_store::access::Role;
 use netraven_store::audit::Actor;
 use netraven_store::private::PrivateCluster;
-use netraven_store::setup::SetupSettings;
+use netraven_store::setup::{self, SetupSettings};
 use std::time::Duration;
 
 /// An administrator's way into the database, for setting it up, migrating and restoring.
@@ -25,12 +25,16 @@ impl Administration {
         let database = &context.settings.database;
         match &database.url {
             Some(url) => {
-                let url = database.admin_url.as_ref().unwrap_or(url).expose().to_owned();
+                let admin_url = database.admin_url.as_ref().unwrap_or(url).expose();
+                let admin = connect_settings(context, admin_url, None, Role::Owner);
+                // The administrator's URL is a login: which database is meant, and for which server the passwords
+                // are, says the URL that the services use.
+                let services = ConnectSettings::new(url.expose());
                 let settings = SetupSettings {
-                    admin: connect_settings(context, &url, None, Role::Owner),
+                    admin: ConnectSettings { database: Some(setup::database_name(&services)?), ..admin },
                     prefix: logins::prefix(context)?,
                     logins_file: logins::file(context),
-                    server: None,
+                    server: Some(setup::server_label(&services)?),
                     new_passwords,
                     wait,
                     actor: Actor::shell(),

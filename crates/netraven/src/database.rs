@@ -54,7 +54,12 @@ impl Database {
             Some(url) => {
                 let url = url.expose().to_owned();
                 let logins = logins::load(context, &url)?;
-                let store = connect_as(context, &url, logins.as_ref(), Role::Api).await?;
+                let store = match connect_as(context, &url, logins.as_ref(), Role::Api).await {
+                    Err(error @ StoreError::AuthRejected { .. }) if logins.is_none() => {
+                        return Err(CliError::from(error).hint(logins::missing(context, &url)?));
+                    }
+                    connected => connected?,
+                };
                 Ok(Self::new(context, store, logins, url, None)?)
             }
             None => {

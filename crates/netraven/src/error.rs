@@ -146,8 +146,13 @@ fn with_advice(exit: Exit, text: &str) -> CliError {
     CliError { exit, ..error }
 }
 
-/// Where the names stand that could have been meant.
+/// What helps where the message itself says nothing of it: where the names stand that could have been meant, and such.
 fn listing(error: &StoreError) -> Option<String> {
+    if error.is_denied() {
+        return Some(
+            "`netraven db validate` names the rights that differ, `netraven db init` mends them".to_owned(),
+        );
+    }
     let StoreError::NotFound { what, .. } = error else { return None };
     let command = match *what {
         "device" => "netraven device list",

@@ -30,3 +30,13 @@ pub fn load(context: &Context, url: &str) -> Result<Option<Logins>> {
     let server = setup::server_label(&ConnectSettings::new(url))?;
     Ok((logins.server() == server).then_some(logins))
 }
+
+/// What to do where the user of the URL is not let in and this machine has no logins for its server.
+pub fn missing(context: &Context, url: &str) -> Result<String> {
+    let (file, server) = (file(context), setup::server_label(&ConnectSettings::new(url))?);
+    Ok(format!(
+        "{} has no logins for {server}: make them with `netraven db init`, or copy the file from the machine where that \
+         ran; or put the right user and password into the database URL",
+        file.display()
+    ))
+}

@@ -7,6 +7,7 @@ mod common;
 use common::Place;
 use netraven_store::devices::{self, DeviceFilter};
 use sqlx::Connection;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn nonsense_on_the_command_line_is_refused_with_code_2() {
@@ -138,6 +139,45 @@ async fn a_database_that_is_not_ready_is_code_4_and_says_why() {
         .failed(4, "error: the database has no NetRaven schema\nhint: create it with `netraven db init`\n");
     run(&["db", "migrate"]).failed(4, "the database has no NetRaven schema");
     run(&["device", "list"]).failed(4, "the database has no NetRaven schema");
+}
+
+#[tokio::test]
+async fn services_log_in_where_database_url_says_whatever_the_administrators_url_names() {
+    let Some((place, server)) = Place::with_own_server().await else { return };
+    let admin = server.url_as("postgres", server.password(), "postgres");
+    let admin = admin.expose_text().unwrap();
+    let nobody = server.url_as("", "", "inventory");
+    let url = nobody.expose_text().unwrap().replacen(":@", "", 1);
+    let run = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("DATABASE_URL", &url).env("NETRAVEN__DATABASE__ADMIN_URL", admin);
+        common::finish(command.spawn().unwrap())
+    };
+    run(&["db", "check"]).failed(4, "has no logins for ");
+    let ran = run(&["db", "init"]);
+    assert!(ran.stderr.contains("database 'inventory' created"), "{ran:?}");
+    let ran = run(&["db", "validate"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_file_with_passwords_of_a_server_is_not_replaced_by_those_of_the_private_one() {
+    let Some((place, server)) = Place::with_own_server().await else { return };
+    for folder in [place.folder().to_owned(), place.folder().join("data")] {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let url = server.url_as("postgres", server.password(), "inventory");
+    let file = place.folder().join("logins.json");
+    let run = |arguments: &[&str], url: &str| {
+        let mut command = place.command(arguments);
+        command.env("DATABASE_URL", url).env("NETRAVEN__DATABASE__LOGINS_FILE", &file);
+        common::finish(command.spawn().unwrap())
+    };
+    assert_eq!(run(&["db", "init"], url.expose_text().unwrap()).code, 0);
+    let before = std::fs::read(&file).unwrap();
+    run(&["device", "list"], "").failed(4, "logins.json holds the passwords for 'netraven_*' on ");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
 #[tokio::test]

@@ -161,6 +161,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the database role lacks a right.
+    pub fn is_denied(&self) -> bool {
+        let Self::Query { source, .. } = self else { return false };
+        source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+    }
+
     /// For `map_err`: names the operation.
     pub(crate) fn query(operation: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Query { operation, source }

@@ -45,7 +45,7 @@ pub enum LoginsError {
     },
     /// The file is something else.
     #[error(
-        "{path} is not a file of database logins: {reason}; put your copy there, or make new passwords with `netraven db init --new-passwords`"
+        "{path} is not a file of database logins: {reason}; put your copy there, or move it away and make new passwords with `netraven db init --new-passwords`"
     )]
     Malformed {
         /// The file.

@@ -14,6 +14,20 @@ pub enum BackupError {
     /// The database could not be made ready for what is restored, or is not as it should be afterwards.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// Somebody's own table stands in the schema, and whoever makes the backup may not read it.
+    #[error(
+        "user '{user}' may not read {} in the schema netraven, which is backed up as a whole; let the owner run `{sql}`, or move \
+         what is not NetRaven's into another schema",
+        listed(objects)
+    )]
+    Unreadable {
+        /// Who makes the backup.
+        user: String,
+        /// Names of tables and sequences.
+        objects: Vec<String>,
+        /// What lets him read the first of them.
+        sql: String,
+    },
     /// The program is not on this machine in a version that will do.
     #[error(
         "{program} of PostgreSQL {needed} or newer is needed and {}; install it (Debian, Ubuntu: `apt-get install \
@@ -141,6 +155,14 @@ impl BackupError {
     pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.into() }
     }
+}
+
+/// The first names, and how many more there are.
+pub(super) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn found_instead(found: &[(PathBuf, u32)]) -> String {

@@ -1,5 +1,6 @@
 //! One moment of the database: what is counted in it and what `pg_dump` reads of it agree, whatever is written meanwhile.
 
+use super::error::BackupError;
 use crate::access::{Class, Columns};
 use crate::connect::connect_alone;
 use crate::{ConnectSettings, StoreError};
@@ -39,11 +40,13 @@ pub(super) struct Origin {
 
 impl Snapshot {
     /// Opens it and locks all tables against being dropped or altered, not against being written to.
-    pub(super) async fn open(settings: &ConnectSettings) -> Result<Self, StoreError> {
+    pub(super) async fn open(settings: &ConnectSettings) -> Result<Self, BackupError> {
         let mut attempt = 1;
         loop {
             match Self::try_open(settings).await {
-                Err(StoreError::Query { source, .. }) if attempt < ATTEMPTS && is_missing_table(&source) => {
+                Err(BackupError::Store(StoreError::Query { source, .. }))
+                    if attempt < ATTEMPTS && is_missing_table(&source) =>
+                {
                     attempt += 1;
                 }
                 opened => return opened,
@@ -51,7 +54,7 @@ impl Snapshot {
         }
     }
 
-    async fn try_open(settings: &ConnectSettings) -> Result<Self, StoreError> {
+    async fn try_open(settings: &ConnectSettings) -> Result<Self, BackupError> {
         // The server's own limits could end a transaction that waits for pg_dump.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
              SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -68,6 +71,7 @@ impl Snapshot {
         let mut origin: Origin = sqlx::query_as(ORIGIN).fetch_one(&mut connection).await.map_err(&failed)?;
         origin.schema_version = schema_version(&mut connection).await?.ok_or(StoreError::SchemaMissing)?;
         origin.installation = installation(&mut connection).await?;
+        check_readable(&mut connection).await?;
         let tables = tables(&mut connection).await?;
         let names: Vec<String> = tables.iter().map(|table| qualified(table)).collect();
         let lock = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", names.join(", ONLY "));
@@ -107,6 +111,23 @@ impl Snapshot {
         // Nothing was written, so that there is nothing to lose.
         drop(self.connection.close().await);
     }
+}
+
+/// The schema is dumped as a whole: without somebody's own table, a view of it could not be restored.
+async fn check_readable(connection: &mut PgConnection) -> Result<(), BackupError> {
+    const UNREADABLE: &str = "SELECT current_user::text, c.relname::text, \
+             format('GRANT SELECT ON %s netraven.%I TO %I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, \
+                 c.relname, current_user) \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = 'netraven' AND c.relkind IN ('r', 'p', 'm', 'S') \
+             AND NOT has_table_privilege(c.oid, 'SELECT') ORDER BY c.relname";
+    let found: Vec<(String, String, String)> = sqlx::query_as(UNREADABLE)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::query("see whether all tables may be read"))?;
+    let Some((user, _, sql)) = found.first().cloned() else { return Ok(()) };
+    let objects = found.into_iter().map(|(_, name, _)| name).collect();
+    Err(BackupError::Unreadable { user, objects, sql })
 }
 
 /// The tables that have rows of their own, with a schema that has none of them an empty list.

@@ -1,7 +1,7 @@
 //! The database into which a backup is restored: whether it may be, and whether all arrived.
 
 use super::archive::Archive;
-use super::error::BackupError;
+use super::error::{BackupError, listed};
 use super::manifest::Manifest;
 use super::snapshot::{count, qualified, quoted, sealed_columns, tables};
 use super::verify::difference;
@@ -11,8 +11,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Where a new database gets the extension.
 const USUAL_SCHEMA: &str = "public";
-/// How many of the objects in the way are named.
-const SHOWN: usize = 5;
 
 /// One ciphertext as it stands in the database, and its place, which is authenticated with it.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -126,12 +124,6 @@ pub(super) async fn samples(connection: &mut PgConnection) -> Result<Vec<SealedS
         }));
     }
     Ok(samples)
-}
-
-fn listed(names: &[String]) -> String {
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - more].join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub enum SetupError {
     },
     /// The user lacks a right.
     #[error(
-        "user '{user}' may not {what}; give its URL to somebody who may, or let an administrator run what `netraven db init --sql` prints"
+        "user '{user}' may not {what}; give its URL to somebody who may, or let an administrator run what `netraven db init --sql` prints, with `--new-passwords` for new passwords"
     )]
     NotAllowed {
         /// Who tried.
@@ -75,7 +75,7 @@ pub enum SetupError {
     },
     /// The roles were made from another machine.
     #[error(
-        "the roles {} exist on the server, and {path} with their passwords is not here; copy it from the machine where `netraven db init` ran, or set new passwords with `netraven db init --new-passwords` and give every machine the new file",
+        "the roles {} exist on the server, and {path} with their passwords is not here; copy it from the machine where `netraven db init` ran, or set new passwords with `netraven db init --new-passwords` and give every machine the new file, or choose another `database.role_prefix` where they are another installation's",
         .roles.join(", ")
     )]
     RolesWithoutPasswords {
@@ -114,12 +114,10 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// Whether new passwords for all roles would help.
+    /// Whether new passwords for all roles would help, and nothing else would be lost with the file they stand in.
     pub fn needs_new_passwords(&self) -> bool {
         match self {
-            Self::RolesWithoutPasswords { .. }
-            | Self::OtherServer { .. }
-            | Self::Logins(LoginsError::Malformed { .. }) => true,
+            Self::RolesWithoutPasswords { .. } => true,
             Self::LoginRefused { reason, .. } => matches!(reason, StoreError::AuthRejected { .. }),
             _ => false,
         }

@@ -7,10 +7,11 @@ mod defaults;
 mod error;
 mod grants;
 mod needs;
+mod passwords;
 mod server;
 
 pub use error::SetupError;
-pub use server::label as server_label;
+pub use server::{database_name, label as server_label};
 
 use crate::access::{self, Logins, Role, RolePrefix};
 use crate::audit::{self, Action, Actor, Entry};
@@ -89,8 +90,11 @@ pub async fn administrators_script(
     settings: &SetupSettings,
     progress: Progress<'_>,
 ) -> Result<String, SetupError> {
-    let mut setup = Setup::begin(settings, progress).await?;
-    let (_, needs) = setup.needs().await?;
+    let mut setup = Setup::begin_existing(settings, progress).await?;
+    let (logins, needs) = setup.needs().await?;
+    if settings.new_passwords {
+        passwords::replace(settings, &logins, progress)?;
+    }
     let database = setup.database.clone();
     setup.finish().await;
     Ok(if needs.is_empty() { String::new() } else { needs::script(&needs, &database) })
@@ -118,17 +122,36 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// Connects, sees that the server will do, and waits until nobody else is setting up.
+    /// Connects, creating the database if there is none, sees that the server will do, and waits until nobody else is
+    /// setting up.
     pub async fn begin(settings: &'a SetupSettings, progress: Progress<'a>) -> Result<Self, SetupError> {
+        let connection = server::connect(&settings.admin, settings.wait, progress).await?;
+        Self::lock(connection, settings, progress).await
+    }
+
+    /// As [`Setup::begin`]; a database that is not there is an error.
+    pub async fn begin_existing(
+        settings: &'a SetupSettings,
+        progress: Progress<'a>,
+    ) -> Result<Self, SetupError> {
+        let connection = server::connect_patiently(&settings.admin, settings.wait, progress).await?;
+        Self::lock(connection, settings, progress).await
+    }
+
+    async fn lock(
+        mut connection: PgConnection,
+        settings: &'a SetupSettings,
+        progress: Progress<'a>,
+    ) -> Result<Self, SetupError> {
         // A migration of a large database takes longer than a service's statement may; the one who waits for it, too.
+        // While a dump is loaded this connection is idle, and has to keep the lock.
         const LIMITS: &str = "SELECT set_config('statement_timeout', '1h', false), \
              set_config('lock_timeout', '10min', false), set_config('search_path', 'netraven', false), \
-             set_config('idle_in_transaction_session_timeout', '1h', false), current_user::text, \
-             current_database()::text";
-        let mut connection = server::connect(&settings.admin, settings.wait, progress).await?;
+             set_config('idle_in_transaction_session_timeout', '1h', false), \
+             set_config('idle_session_timeout', '0', false), current_user::text, current_database()::text";
         server::check(&mut connection).await?;
         let failed = StoreError::query("prepare the database");
-        let (_, _, _, _, user, database): (String, String, String, String, String, String) =
+        let (_, _, _, _, _, user, database): (String, String, String, String, String, String, String) =
             sqlx::query_as(LIMITS).fetch_one(&mut connection).await.map_err(&failed)?;
         let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(LOCK)
@@ -151,7 +174,15 @@ impl<'a> Setup<'a> {
     /// Makes the roles with their logins, the extension and the empty schema.
     pub async fn prepare(&mut self) -> Result<Logins, SetupError> {
         let (logins, needs) = self.needs().await?;
-        needs::meet(&mut self.connection, &self.user, &needs).await?;
+        let failed = StoreError::query("prepare the database");
+        // All or nothing: a role without its settings would not be noticed by the next call.
+        let mut tx = self.connection.begin().await.map_err(&failed)?;
+        needs::meet(&mut tx, &self.user, &needs).await?;
+        if self.settings.new_passwords {
+            // Not before the server took them: who may not set passwords must not lose the old ones.
+            passwords::replace(self.settings, &logins, self.progress)?;
+        }
+        tx.commit().await.map_err(&failed)?;
         for need in &needs {
             (self.progress)(&format!("done: {}", need.what));
         }
@@ -226,45 +257,10 @@ impl<'a> Setup<'a> {
     async fn needs(&mut self) -> Result<(Logins, Vec<Need>), SetupError> {
         let settings = self.settings;
         let existing = needs::existing_roles(&mut self.connection, &settings.prefix).await?;
-        let (logins, new) = self.logins(&existing)?;
+        let (logins, new) = passwords::choose(settings, &existing, self.progress)?;
         let mut needs = needs::roles(&logins, &existing, new)?;
         needs.extend(needs::database(&mut self.connection, &settings.prefix, &self.user).await?);
         Ok((logins, needs))
-    }
-
-    /// The logins of the file, or new ones; and whether the roles that exist have to be told.
-    fn logins(&self, existing: &[Role]) -> Result<(Logins, bool), SetupError> {
-        let SetupSettings { logins_file: path, prefix, new_passwords, .. } = self.settings;
-        let server = match &self.settings.server {
-            Some(server) => server.clone(),
-            None => server::label(&self.settings.admin)?,
-        };
-        let known = if *new_passwords { None } else { Logins::load(path)? };
-        if let Some(logins) = known {
-            let (found, expected) = (logins.server(), &*server);
-            if (found, logins.prefix()) != (expected, prefix) {
-                let name = |server: &str, prefix: &RolePrefix| format!("'{}_*' on {server}", prefix.as_str());
-                let (found, expected) = (name(found, logins.prefix()), name(expected, prefix));
-                return Err(SetupError::OtherServer { path: path.clone(), found, expected });
-            }
-            return Ok((logins, false));
-        }
-        let with_login: Vec<String> = existing
-            .iter()
-            .filter(|role| **role != Role::Owner)
-            .map(|role| prefix.role_name(*role))
-            .collect();
-        if !with_login.is_empty() && !new_passwords {
-            return Err(SetupError::RolesWithoutPasswords { roles: with_login, path: path.clone() });
-        }
-        // Stored before the server hears of them: a crash in between loses nothing.
-        let logins = Logins::generate(server, prefix.clone())?;
-        if !logins.save(path, *new_passwords)? {
-            // Another process was faster.
-            return self.logins(existing);
-        }
-        (self.progress)(&format!("passwords: made, in {}", path.display()));
-        Ok((logins, *new_passwords))
     }
 
     /// Logs in as each role, so that a service does not find out at night.

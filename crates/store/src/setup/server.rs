@@ -31,7 +31,8 @@ pub(super) async fn connect(
     }
 }
 
-async fn connect_patiently(
+/// A connection to the database. Waits for a server that does not answer yet.
+pub(super) async fn connect_patiently(
     settings: &ConnectSettings,
     wait: Duration,
     progress: Progress<'_>,
@@ -113,4 +114,12 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), SetupErro
 pub fn label(settings: &ConnectSettings) -> Result<String, StoreError> {
     let (server, database) = place(settings)?;
     Ok(format!("{server}/{database}"))
+}
+
+/// The database that these settings name.
+///
+/// # Errors
+/// [`StoreError::Invalid`] for a URL that cannot be used.
+pub fn database_name(settings: &ConnectSettings) -> Result<String, StoreError> {
+    Ok(place(settings)?.1)
 }

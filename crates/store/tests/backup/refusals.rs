@@ -1,9 +1,11 @@
-use crate::bench::{Bench, content, is_empty, restore_settings};
+use crate::bench::{Bench, content, is_empty, made, names, restore_settings, settings_for};
 use netraven_model::Hash256;
-use netraven_store::backup::{BackupError, restore, verify};
+use netraven_store::ConnectSettings;
+use netraven_store::access::Role;
+use netraven_store::backup::{BackupError, create, restore, verify};
 use netraven_store::testing::TestDatabase;
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -179,4 +181,25 @@ async fn what_arrives_different_is_removed_again() {
         "{error}"
     );
     assert!(is_empty(&target).await);
+}
+
+#[tokio::test]
+async fn a_table_that_the_backup_may_not_read_is_named_with_what_lets_it() {
+    let Some(bench) = Bench::new().await else { return };
+    let database = &bench.fixture.database;
+    let (role, password) = database.login(Role::Backup).await;
+    let mut owner = PgConnection::connect(database.url()).await.unwrap();
+    let sql =
+        format!("CREATE TABLE netraven.\"My own\" (a int); REVOKE ALL ON netraven.\"My own\" FROM {role}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+    let login = ConnectSettings { login: Some((role, password)), ..ConnectSettings::new(database.url()) };
+    let settings = settings_for(login, &bench.folder());
+    let error = create(&settings).await.unwrap_err();
+    let BackupError::Unreadable { objects, sql, .. } = &error else { panic!("{error}") };
+    assert_eq!(*objects, ["My own"]);
+    assert!(error.to_string().contains(sql.as_str()), "{error}");
+    assert_eq!(names(&bench.folder()), [""; 0]);
+    sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut owner).await.unwrap();
+    let Some(created) = made(create(&settings).await) else { return };
+    assert_eq!(created.manifest.rows["My own"], 0);
 }

@@ -1,6 +1,6 @@
 use crate::support::{initialize, place, place_of};
 use netraven_store::StoreError;
-use netraven_store::setup::{SetupError, SetupSettings};
+use netraven_store::setup::{self, SetupError, SetupSettings};
 
 #[tokio::test]
 async fn a_server_of_a_too_old_version_is_refused_and_left_alone() {
@@ -84,4 +84,59 @@ async fn a_role_that_cannot_log_in_is_found_at_once() {
     assert!(matches!(&error, SetupError::LoginRefused { role, .. } if role == "netraven_joblog"), "{error}");
     assert!(error.needs_new_passwords() && error.to_string().contains("--new-passwords"), "{error}");
     initialize(&SetupSettings { new_passwords: true, ..settings }).await.unwrap();
+}
+
+#[tokio::test]
+async fn new_passwords_cost_nobody_the_old_ones_before_the_server_has_taken_them() {
+    let Some(place) = place().await else { return };
+    let settings = place.settings("netraven");
+    initialize(&settings).await.unwrap();
+    place.execute("netraven", "CREATE ROLE helper LOGIN PASSWORD 'pw'").await;
+    let before = std::fs::read(&settings.logins_file).unwrap();
+    let helper = SetupSettings { new_passwords: true, ..place.settings_as("helper", "pw", "netraven") };
+    let error = initialize(&helper).await.unwrap_err();
+    assert!(
+        matches!(&error, SetupError::NotAllowed { what, .. } if what.starts_with("set the password")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("--new-passwords"), "{error}");
+    assert_eq!(std::fs::read(&settings.logins_file).unwrap(), before);
+    initialize(&settings).await.unwrap();
+
+    // What an administrator runs for him gives the roles the passwords that the file has now.
+    let script = setup::administrators_script(&helper, &|_| {}).await.unwrap();
+    assert_ne!(std::fs::read(&settings.logins_file).unwrap(), before);
+    assert!(matches!(initialize(&settings).await, Err(SetupError::LoginRefused { .. })));
+    place.execute("netraven", &script).await;
+    initialize(&settings).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_holds_something_else_is_never_replaced() {
+    let Some(place) = place().await else { return };
+    initialize(&place.settings("one")).await.unwrap();
+    let other = SetupSettings { new_passwords: true, ..place.settings("two") };
+    let before = std::fs::read(&other.logins_file).unwrap();
+    let error = initialize(&other).await.unwrap_err();
+    assert!(matches!(error, SetupError::OtherServer { .. }) && !error.needs_new_passwords(), "{error}");
+    assert_eq!(std::fs::read(&other.logins_file).unwrap(), before);
+
+    std::fs::write(&other.logins_file, "the only key").unwrap();
+    let error =
+        initialize(&SetupSettings { new_passwords: true, ..place.settings("one") }).await.unwrap_err();
+    assert!(matches!(error, SetupError::Logins(_)) && !error.needs_new_passwords(), "{error}");
+    assert_eq!(std::fs::read(&other.logins_file).unwrap(), b"the only key");
+}
+
+#[tokio::test]
+async fn what_only_looks_creates_no_database() {
+    let Some(place) = place().await else { return };
+    let settings = place.settings("misspelt");
+    let error = setup::administrators_script(&settings, &|_| {}).await.unwrap_err();
+    assert!(matches!(error, SetupError::Store(StoreError::DatabaseMissing { .. })), "{error}");
+    let error = setup::Setup::begin_existing(&settings, &|_| {}).await.err().unwrap();
+    assert!(matches!(error, SetupError::Store(StoreError::DatabaseMissing { .. })), "{error}");
+    let count = "SELECT count(*) FROM pg_database WHERE datname = 'misspelt'";
+    assert_eq!(place.count("postgres", count).await, 0);
+    assert!(!settings.logins_file.exists());
 }

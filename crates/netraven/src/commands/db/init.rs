@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=3600))]
     wait: u64,
     /// Prints the SQL that only an administrator may run, and does nothing else to the database
-    #[arg(long, conflicts_with = "new_passwords")]
+    #[arg(long)]
     sql: bool,
     /// Gives all roles new passwords; other machines need the new file then
     #[arg(long)]
@@ -110,7 +110,7 @@ pub async fn migrate(args: MigrateArgs, context: &Context) -> Result {
 }
 
 async fn bring_up(administration: &Administration, context: &Context) -> Result {
-    let mut setup = Setup::begin(&administration.settings, &note).await?;
+    let mut setup = Setup::begin_existing(&administration.settings, &note).await?;
     if setup.schema_version().await?.is_none() {
         return Err(CliError::from(StoreError::SchemaMissing));
     }
