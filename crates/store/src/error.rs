@@ -36,7 +36,9 @@ pub enum StoreError {
         reason: String,
     },
     /// The server has no such database.
-    #[error("PostgreSQL at {server} has no database '{database}'; create it with `createdb {database}`")]
+    #[error(
+        "PostgreSQL at {server} has no database '{database}'; check its name in the database URL, or create it with `netraven db init`"
+    )]
     DatabaseMissing {
         /// Host and port, or the socket's folder.
         server: String,
@@ -48,7 +50,7 @@ pub enum StoreError {
     SchemaMissing,
     /// The schema is an older release's.
     #[error(
-        "the database schema has version {found}, this release needs {expected}; bring it there with `netraven db init`"
+        "the database schema has version {found}, this release needs {expected}; make a backup with `netraven db backup`, then bring it there with `netraven db migrate`"
     )]
     SchemaOutdated {
         /// Version of the database.

@@ -34,7 +34,7 @@ pub struct Args {
     /// Prints the SQL that only an administrator may run, and does nothing else to the database
     #[arg(long)]
     sql: bool,
-    /// Gives all roles new passwords; other machines need the new file then
+    /// Gives all roles new passwords; other machines need the new file then, and running services a restart
     #[arg(long)]
     new_passwords: bool,
 }
