@@ -80,28 +80,34 @@ pub async fn settings(context: &Context, store: &Store) -> Result<WorkerSettings
 }
 
 fn worker_settings(settings: &Settings) -> WorkerSettings {
-    let (device, retry) = (&settings.device, &settings.retry);
+    let retry = &settings.retry;
     WorkerSettings {
-        parallel_sessions: device.parallel_sessions,
+        parallel_sessions: settings.device.parallel_sessions,
         retry: Backoff {
             attempts: retry.attempts,
             base: Duration::from_secs(retry.base_seconds),
             factor: retry.factor,
             limit: Duration::from_secs(retry.limit_seconds),
         },
-        device: DeviceSettings {
-            ssh: SshSettings {
-                connect_timeout: Duration::from_secs(device.connect_timeout_seconds),
-                ..SshSettings::default()
-            },
-            command_timeout: Duration::from_secs(device.command_timeout_seconds),
-            session_timeout: Duration::from_secs(device.session_timeout_seconds),
-            max_output: device.max_output_mib << 20,
-            ..DeviceSettings::default()
-        },
+        device: device_settings(settings),
         job_log_months: months(settings.logs.job_log_months),
         connection_log_months: months(settings.logs.connection_log_months),
         ..WorkerSettings::default()
+    }
+}
+
+/// Bounds of sessions with devices.
+pub fn device_settings(settings: &Settings) -> DeviceSettings {
+    let device = &settings.device;
+    DeviceSettings {
+        ssh: SshSettings {
+            connect_timeout: Duration::from_secs(device.connect_timeout_seconds),
+            ..SshSettings::default()
+        },
+        command_timeout: Duration::from_secs(device.command_timeout_seconds),
+        session_timeout: Duration::from_secs(device.session_timeout_seconds),
+        max_output: device.max_output_mib << 20,
+        ..DeviceSettings::default()
     }
 }
 

@@ -16,10 +16,10 @@ pub use fake::random_seed;
 
 use netraven_model::Secret;
 use netraven_platform::{Output, Platform};
+use std::fmt;
 use thiserror::Error;
 
 /// What was sent, and everything that came until the next thing was sent.
-#[derive(Debug)]
 pub struct Exchange {
     /// What was sent.
     pub sent: Sent,
@@ -37,14 +37,10 @@ pub enum Sent {
     Secret,
 }
 
-/// Keys may be anything.
-impl std::fmt::Debug for Sent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "Nothing",
-            Self::Keys(_) => "Keys",
-            Self::Secret => "Secret",
-        })
+/// What a device sends is a secret until it has been looked through.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Exchange({} bytes received)", self.received.len())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use netraven_model::{Facts, Span};
 use netraven_platform::{Platform, Terminal};
+use std::fmt;
 
 /// A longer line is no prompt with a command behind it.
 const MAX_LINE: usize = 1024;
@@ -35,7 +36,6 @@ pub enum Event {
 }
 
 /// One prompt and what follows it until the next one.
-#[derive(Debug)]
 pub struct Step {
     /// The prompt's line.
     pub line: usize,
@@ -86,6 +86,13 @@ impl Transcript {
         transcript.events.extend(steps.into_iter().map(Event::Prompt));
         transcript.events.sort_by_key(Event::line);
         transcript
+    }
+}
+
+/// The answer may hold secrets.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Step({}: {} {:?}, {} bytes)", self.line, self.mode, self.command, self.answer.len())
     }
 }
 

@@ -12,5 +12,6 @@ mod stores;
 mod worker;
 
 pub use definitions::Definitions;
+pub use scheduler::open_credential;
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

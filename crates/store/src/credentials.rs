@@ -1,7 +1,9 @@
 //! Credentials at rest. Their secrets are ciphertexts made elsewhere; here they are opaque bytes.
 
+mod sealed;
 mod uses;
 
+pub use sealed::sealed;
 pub use uses::{CredentialUse, count_uses};
 
 use crate::audit::{self, Action, Details, Entry};

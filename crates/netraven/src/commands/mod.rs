@@ -110,7 +110,7 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::User(command) => user::run(command, &context).await,
         Command::Audit(command) => audit::run(command, &context).await,
         Command::Tag(command) => tag::run(command, &context).await,
-        Command::Platform(command) => platform::run(command, &context),
+        Command::Platform(command) => platform::run(command, &context).await,
         Command::Db(command) => db::run(command, &context).await,
         Command::ConfigFile(command) => config_file::run(command, context).await,
         Command::Completions(args) => completions::run(&args),

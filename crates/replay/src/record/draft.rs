@@ -103,8 +103,11 @@ impl Reader<'_> {
 
     /// What comes before the first prompt.
     fn greeting(&mut self, exchange: &Exchange) -> Result<(), RecordError> {
-        if let (Sent::Keys(keys), Some(ask)) = (&exchange.sent, self.draft.asks.last_mut()) {
-            ask.keys = lossy(keys);
+        match (&exchange.sent, self.draft.asks.last_mut()) {
+            (Sent::Keys(keys), Some(ask)) => ask.keys = lossy(keys),
+            // A session file knows no password of the login: over SSH it is asked for before the session.
+            (Sent::Secret, _) => return Err(course("the device asks for a password inside the session")),
+            _ => {}
         }
         let (text, last) = split(&exchange.received);
         let Some(mode) = self.mode(last) else {

@@ -34,9 +34,8 @@ impl Inventor {
     /// A text with letters, digits and punctuation where `like` has them; never the same one.
     pub(super) fn like(&mut self, like: &str) -> String {
         for _ in 0..16 {
-            let words: Vec<String> =
-                like.split(' ').map(|word| self.word(word, like.contains(' '))).collect();
-            let fake = words.join(" ");
+            let many = like.contains([' ', ',']);
+            let fake: String = like.split_inclusive([' ', ',']).map(|word| self.word(word, many)).collect();
             if fake != like {
                 return fake;
             }

@@ -122,7 +122,7 @@ impl<'a> Course<'a> {
         let platform = match known {
             Some(platform) => platform.clone(),
             None => {
-                let questions = platforms.questions("").map_err(|error| {
+                let questions = platforms.questions("", 0..0).map_err(|error| {
                     self.fail(Failure::new(ErrorCode::Internal, Phase::Connect, error.to_string()))
                 })?;
                 let outcome = recognise(&self.request(login.clone(), &questions), &platforms, settings).await;
@@ -247,7 +247,10 @@ fn is_credentials_fault(code: ErrorCode) -> bool {
 }
 
 /// Decrypts one credential for one session.
-fn open(vault: &Vault, stored: &StoredCredential) -> Result<Login, VaultError> {
+///
+/// # Errors
+/// Secrets that this vault's keys do not open.
+pub fn open(vault: &Vault, stored: &StoredCredential) -> Result<Login, VaultError> {
     let field = |column, sealed: &Option<Vec<u8>>| -> Result<Option<Secret>, VaultError> {
         let place = Place { table: "credentials", column, row: stored.id.0 };
         sealed.as_deref().map(|sealed| vault.unseal(&place, sealed)).transpose()

@@ -6,6 +6,7 @@ mod keeper;
 mod running;
 
 pub(crate) use dispatch::Dispatcher;
+pub use job::open as open_credential;
 pub(crate) use keeper::Keeper;
 pub(crate) use running::Running;
 

@@ -2,9 +2,11 @@
 
 mod add;
 mod change;
+mod keys;
 
 pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
+pub use keys::host_keys;
 
 use crate::rows::undecodable;
 use crate::text::{clean, clean_option, contains_pattern};

@@ -2,6 +2,7 @@
 
 mod definitions;
 mod list;
+mod record;
 mod test;
 mod try_out;
 
@@ -37,15 +38,19 @@ pub enum Command {
     /// Shows what a definition makes of a transcript: prompts, pagers, commands, secrets, what is volatile
     #[command(after_help = try_out::EXAMPLES)]
     Try(try_out::Args),
+    /// Writes down a session with a device as a session file; its secrets are replaced by invented ones
+    #[command(after_help = record::EXAMPLES)]
+    Record(Box<record::Args>),
 }
 
 /// Runs it.
-pub fn run(command: Command, context: &Context) -> Result {
+pub async fn run(command: Command, context: &Context) -> Result {
     match command {
         Command::List => list::run(context),
         Command::Check { folder } => check(context, folder),
         Command::Test(args) => test::run(&args, context),
         Command::Try(args) => try_out::run(&args, context),
+        Command::Record(args) => record::run(&args, context).await,
     }
 }
 

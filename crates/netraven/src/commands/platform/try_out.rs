@@ -18,8 +18,8 @@ Examples:
   netraven platform try ./acme_os.yaml --transcript session.log --watch
   netraven platform try cisco_ios --transcript - --show
 
-A transcript is what a terminal program saved: prompts, typed commands and answers. Secrets are never shown.
-Marks: {~ changes without meaning ~}, {secret, 9 bytes}.";
+A transcript is what a terminal program saved: prompts, typed commands and answers. Secrets are
+never shown. Marks: {~ changes without meaning ~}, {secret, 9 bytes}.";
 
 /// How often --watch looks at the files.
 const WATCH: Duration = Duration::from_millis(300);

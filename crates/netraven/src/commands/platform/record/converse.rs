@@ -1,0 +1,95 @@
+//! One session with a device in which everything that is said is kept, in memory.
+
+use super::target::Chosen;
+use crate::context::Context;
+use crate::work::device_settings;
+use netraven_device::{Chunk, DeviceSettings, SshShell, open};
+use netraven_model::{Failure, Login};
+use netraven_platform::{Limits, Machine, Next, Output, Plan};
+use netraven_replay::record::{Exchange, Sent};
+use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
+
+/// A device that takes no command for so long takes nothing any more.
+const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What was said.
+pub struct Said {
+    pub ssh_version: String,
+    pub exchanges: Vec<Exchange>,
+    pub outputs: Vec<Output>,
+}
+
+/// Connects, and has the platform's commands answered.
+pub async fn converse(chosen: &Chosen, context: &Context) -> Result<Said, Failure> {
+    let settings = device_settings(&context.settings);
+    let login = chosen.platform.login(&chosen.login);
+    let opened = open(&chosen.target, &login, &chosen.host_keys, &settings.ssh).await;
+    let mut connection = opened.map_err(|open| open.failure)?;
+    let ssh_version = connection.server_version().to_owned();
+    let ended = match connection.shell().await {
+        Ok(mut shell) => session(&mut shell, chosen, &settings).await,
+        Err(failure) => Err(failure),
+    };
+    connection.disconnect().await;
+    let (exchanges, outputs) = ended?;
+    Ok(Said { ssh_version, exchanges, outputs })
+}
+
+async fn session(
+    shell: &mut SshShell,
+    chosen: &Chosen,
+    settings: &DeviceSettings,
+) -> Result<(Vec<Exchange>, Vec<Output>), Failure> {
+    let mut machine = Machine::new(plan(chosen, settings), Instant::now());
+    let mut exchanges = vec![Exchange { sent: Sent::Nothing, received: Vec::new() }];
+    loop {
+        match machine.next(Instant::now()) {
+            Next::Finished => return Ok((exchanges, machine.report().result?)),
+            Next::Send(bytes) => {
+                let deadline = Instant::now() + SEND_TIMEOUT;
+                if let Err(failure) = shell.send(&bytes, machine.phase(), deadline.into()).await {
+                    machine.broken(failure, Instant::now());
+                }
+                let sent = match is_secret(&bytes, &chosen.login) {
+                    true => Sent::Secret,
+                    false => Sent::Keys(bytes.to_vec()),
+                };
+                exchanges.push(Exchange { sent, received: Vec::new() });
+            }
+            Next::Wait(until) => match timeout_at(until.into(), shell.recv()).await {
+                Ok(Chunk::Data(bytes)) => {
+                    if let Some(exchange) = exchanges.last_mut() {
+                        exchange.received.extend_from_slice(&bytes);
+                    }
+                    machine.receive(&bytes, Instant::now());
+                }
+                Ok(Chunk::Eof | Chunk::Closed { .. }) => machine.closed(Instant::now()),
+                Err(_) => {}
+            },
+        }
+    }
+}
+
+fn plan(chosen: &Chosen, settings: &DeviceSettings) -> Plan {
+    let login = &chosen.login;
+    Plan {
+        platform: chosen.platform.clone(),
+        username: login.username.clone(),
+        password: login.password.clone(),
+        enable: login.enable.clone(),
+        limits: Limits {
+            login: settings.login_timeout,
+            silence: settings.command_timeout,
+            session: settings.session_timeout,
+            logout: settings.logout_timeout,
+            max_output: settings.max_output,
+        },
+    }
+}
+
+/// Whether a line is one of the credential's secrets.
+fn is_secret(line: &[u8], login: &Login) -> bool {
+    let line = line.trim_ascii_end();
+    [&login.password, &login.enable].into_iter().flatten().any(|secret| line == secret.expose_bytes())
+}

@@ -1,0 +1,117 @@
+//! `netraven platform record`
+
+mod converse;
+mod target;
+
+use crate::context::Context;
+use crate::error::{CliError, Result};
+use crate::input::fields;
+use clap::Args as ClapArgs;
+use netraven_lab::SessionFile;
+use netraven_model::Failure;
+use netraven_replay::check;
+use netraven_replay::record::{File, Recorded, random_seed, record};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use target::Chosen;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  netraven platform record core-1 --credential ops --output core-1
+  netraven platform record --address 192.0.2.1 --platform acme_os --username me --output acme
+  netraven platform record core-1 --credential ops --anonymise --output acme_os/sessions/x1_4.2
+
+The folder is one for `netraven platform test`: platforms/NAME/sessions/FOLDER. Secrets that a rule
+of the platform finds are replaced; look through the files all the same before you share them.";
+
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// A device of the inventory
+    #[arg(conflicts_with = "address", required_unless_present = "address")]
+    device: Option<String>,
+    /// A device that is not in the inventory
+    #[arg(long, requires = "platform", value_parser = fields::address)]
+    address: Option<String>,
+    /// Its TCP port
+    #[arg(long, requires = "address", default_value_t = 22, value_parser = fields::port)]
+    port: u16,
+    /// Another platform than the inventory's
+    #[arg(long)]
+    platform: Option<String>,
+    /// A stored credential
+    #[arg(long, conflicts_with = "username", required_unless_present = "username")]
+    credential: Option<String>,
+    /// Name to log in with; asks for the password
+    #[arg(long)]
+    username: Option<String>,
+    /// Reads the password from a file
+    #[arg(long, requires = "username", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Reads the enable secret from a file; without it the password is tried
+    #[arg(long, requires = "username", value_name = "FILE")]
+    enable_file: Option<PathBuf>,
+    /// Replaces the device's name, serial number and all addresses, too
+    #[arg(long)]
+    anonymise: bool,
+    /// Folder to make; must not be there yet
+    #[arg(long, value_name = "FOLDER")]
+    output: PathBuf,
+}
+
+/// Records a session and says whether it proves its platform.
+pub async fn run(args: &Args, context: &Context) -> Result {
+    if args.output.exists() {
+        return Err(CliError::usage(format!("{} is there already", args.output.display()))
+            .hint("name a folder that is to be made"));
+    }
+    let chosen = target::choose(args, context).await?;
+    let said = converse::converse(&chosen, context).await.map_err(|failure| failed(&chosen, &failure))?;
+    let login = &chosen.login;
+    let secrets = [&login.password, &login.enable, &login.key_passphrase, &login.private_key];
+    let recorded = Recorded {
+        platform: &chosen.platform,
+        ssh_version: &said.ssh_version,
+        username: &login.username,
+        secrets: secrets.into_iter().flatten().collect(),
+        exchanges: &said.exchanges,
+        outputs: &said.outputs,
+        anonymise: args.anonymise,
+        seed: random_seed(),
+    };
+    let files = record(&recorded).map_err(|error| CliError::failed(error.to_string()))?;
+    write(&args.output, &files)?;
+    let session = SessionFile::from_dir(&args.output)
+        .map_err(|error| CliError::failed(format!("the recording cannot be read back: {error}")))?;
+    let findings = check(&chosen.platform, &Arc::new(session));
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let folder = args.output.display().to_string();
+    context.output.show(
+        || json!({"folder": folder, "files": names, "problems": told}),
+        || {
+            let proves = match told.as_slice() {
+                [] => "it proves the definition".to_owned(),
+                problems => format!("it finds fault with the definition:\n{}", problems.join("\n")),
+            };
+            format!("{folder}: {} files; {proves}", names.len())
+        },
+    )
+}
+
+fn failed(chosen: &Chosen, failure: &Failure) -> CliError {
+    CliError::failed(format!("{}: {failure}", chosen.target.hostname))
+        .hint("nothing was written; `netraven platform try` shows what a definition makes of a transcript")
+}
+
+fn write(folder: &Path, files: &[File]) -> Result {
+    let wrong = |path: &Path, error: std::io::Error| {
+        CliError::failed(format!("{} cannot be written: {error}", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| wrong(folder, error))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| wrong(&path, error))?;
+    }
+    Ok(())
+}
