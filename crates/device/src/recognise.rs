@@ -3,7 +3,7 @@
 use crate::course::Course;
 use crate::outcome::Outcome;
 use crate::request::{CollectRequest, DeviceSettings};
-use netraven_model::{ErrorCode, Event, Failure, Phase};
+use netraven_model::{Capture, ErrorCode, Event, Failure, Phase};
 use netraven_platform::{LoadError, NotRecognised, Platform, Platforms};
 use std::sync::Arc;
 
@@ -22,23 +22,38 @@ pub async fn recognise(
     course.end(result)
 }
 
+/// Commands per session: one that most families know, then some more, then the rest.
+const ROUNDS: [usize; 3] = [1, 8, 32];
+
 async fn run(course: &mut Course<'_>, platforms: &Platforms) -> Result<Arc<Platform>, Failure> {
-    let questions = |version: &str| platforms.questions(version).map_err(|error| broken(&error));
-    let (asked, version, outputs) = course.converse(questions).await?;
-    let answers: Vec<_> =
-        outputs.iter().map(|output| (output.command.as_str(), output.capture.expose_bytes())).collect();
-    platforms.recognise(&version, &answers).map_err(|reason| {
-        let commands: Vec<_> = asked.parts.iter().map(|part| format!("`{}`", part.name)).collect();
-        let commands = commands.join(", ");
-        let found = match reason {
-            NotRecognised::None => "no definition fits".to_owned(),
-            NotRecognised::Several(names) => format!("{} fit equally well", names.join(", ")),
-        };
-        let message = format!(
-            "the platform could not be recognised from the SSH server's introduction and the answers to {commands}: {found}"
-        );
-        Failure::new(ErrorCode::UnknownPlatform, Phase::Collect, message)
-    })
+    let mut commands: Vec<String> = Vec::new();
+    let mut answers: Vec<(String, Capture)> = Vec::new();
+    let mut reason = NotRecognised::None;
+    for count in ROUNDS {
+        let asked = commands.len()..commands.len() + count;
+        let questions = |version: &str| platforms.questions(version, asked).map_err(|error| broken(&error));
+        let (asked, version, outputs) = course.converse(questions).await?;
+        if asked.parts.is_empty() {
+            break;
+        }
+        commands.extend(asked.parts.iter().map(|part| format!("`{}`", part.name)));
+        answers.extend(outputs.into_iter().map(|output| (output.command, output.capture)));
+        let texts: Vec<_> =
+            answers.iter().map(|(command, text)| (command.as_str(), text.expose_bytes())).collect();
+        match platforms.recognise(&version, &texts) {
+            Ok(platform) => return Ok(platform),
+            Err(not) => reason = not,
+        }
+    }
+    let found = match reason {
+        NotRecognised::None => "no definition fits".to_owned(),
+        NotRecognised::Several(names) => format!("{} fit equally well", names.join(", ")),
+    };
+    let message = format!(
+        "the platform could not be recognised from the SSH server's introduction and the answers to {}: {found}",
+        commands.join(", ")
+    );
+    Err(Failure::new(ErrorCode::UnknownPlatform, Phase::Collect, message))
 }
 
 fn broken(error: &LoadError) -> Failure {

@@ -4,15 +4,13 @@ use crate::platform::Part;
 use crate::{LoadError, Platform, Platforms};
 use netraven_model::PartKind;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The name of a device's platform that is to be found out.
 pub const AUTO: &str = "auto";
 
 const AUTO_TEXT: &str = include_str!("auto.yaml");
-
-/// More commands are not worth a device's time.
-const MAX_COMMANDS: usize = 8;
 
 /// Why no family was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +22,13 @@ pub enum NotRecognised {
 }
 
 impl Platforms {
-    /// How to ask a device of which family it is, once its SSH server has introduced itself. Those are asked about
-    /// first whose servers introduce themselves so; the commands that most definitions name come first.
+    /// How to ask a device of which family it is, once its SSH server has introduced itself: with so many commands from
+    /// the given place on. Those are asked about first whose servers introduce themselves so; the commands that most
+    /// definitions name come first. Without parts where all has been asked.
     ///
     /// # Errors
     /// The program's own text is broken, which a test excludes.
-    pub fn questions(&self, ssh_version: &str) -> Result<Arc<Platform>, LoadError> {
+    pub fn questions(&self, ssh_version: &str, asked: Range<usize>) -> Result<Arc<Platform>, LoadError> {
         let mut platform = Self::parse_alone(AUTO_TEXT, "auto.yaml")?;
         let likely = self.iter().filter(|platform| platform.introduces_itself(ssh_version)).count();
         let mut commands: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -44,8 +43,8 @@ impl Platforms {
         if likely > 0 {
             commands.retain(|(_, (likely, _))| *likely > 0);
         }
-        commands.truncate(MAX_COMMANDS);
-        platform.parts = commands.iter().map(|(command, _)| question(command)).collect();
+        let wanted = commands.iter().skip(asked.start).take(asked.len());
+        platform.parts = wanted.map(|(command, _)| question(command)).collect();
         Ok(Arc::new(platform))
     }
 
@@ -125,7 +124,7 @@ mod tests {
     }
 
     fn commands(platforms: &Platforms, version: &str) -> Vec<String> {
-        platforms.questions(version).unwrap().parts.iter().map(|part| part.name.clone()).collect()
+        platforms.questions(version, 0..9).unwrap().parts.iter().map(|part| part.name.clone()).collect()
     }
 
     #[test]
@@ -134,6 +133,8 @@ mod tests {
         assert_eq!(commands(&platforms, "SSH-2.0-Cisco-1.25"), ["show version"]);
         assert_eq!(commands(&platforms, "SSH-2.0-OpenSSH_9.2"), ["uname"]);
         assert_eq!(commands(&platforms, "SSH-2.0-other"), ["show version", "uname"]);
+        assert_eq!(platforms.questions("SSH-2.0-other", 1..9).unwrap().parts[0].name, "uname");
+        assert!(platforms.questions("SSH-2.0-other", 2..9).unwrap().parts.is_empty());
     }
 
     #[test]
