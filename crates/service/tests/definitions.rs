@@ -77,7 +77,10 @@ async fn a_changed_definition_is_no_change_of_the_device() {
     let [changed, same] = [&lab.devices()[0], &lab.devices()[1]];
     let versions = house.versions(&same.hostname).await;
     assert_eq!(versions.len(), 2);
-    assert_eq!((versions[0].flags.as_slice(), versions[1].flags.len()), (&["rules_changed".to_owned()][..], 0));
+    assert_eq!(
+        (versions[0].flags.as_slice(), versions[1].flags.len()),
+        (&["rules_changed".to_owned()][..], 0)
+    );
     let newest = house.newest(&same.hostname).await;
     let text = String::from_utf8(newest.parts.last().unwrap().content.clone()).unwrap();
     assert!(text.contains("description <secret:"), "{text}");
@@ -88,7 +91,9 @@ async fn a_changed_definition_is_no_change_of_the_device() {
     let all = jobs::list(&house.store, &filter).await.unwrap();
     let mut names = Vec::new();
     for job in all {
-        names.extend(logs::job_events(&house.store, job.id).await.unwrap().into_iter().map(|event| event.event));
+        names.extend(
+            logs::job_events(&house.store, job.id).await.unwrap().into_iter().map(|event| event.event),
+        );
     }
     assert_eq!(names.iter().filter(|name| *name == "version_stored").count(), 1, "{names:?}");
     assert_eq!(names.iter().filter(|name| *name == "rules_changed").count(), 1, "{names:?}");

@@ -104,7 +104,8 @@ impl Round<'_> {
         };
         let (cpu, postgres, start) = (own_cpu(), postgres_cpu(self.data), Instant::now());
         let stores = Stores::all(self.store.clone());
-        let worker = Worker::start(stores, self.vault.clone(), Definitions::new(self.platforms.clone()), settings);
+        let worker =
+            Worker::start(stores, self.vault.clone(), Definitions::new(self.platforms.clone()), settings);
         let new = NewRun {
             kind: JobKind::Backup,
             origin: Origin::Person,

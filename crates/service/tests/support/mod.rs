@@ -112,11 +112,7 @@ impl House {
     }
 
     /// A worker with other definitions than those shipped.
-    pub fn worker_with(
-        &self,
-        platforms: Arc<Platforms>,
-        change: impl FnOnce(&mut WorkerSettings),
-    ) -> Worker {
+    pub fn worker_with(&self, platforms: Arc<Platforms>, change: impl FnOnce(&mut WorkerSettings)) -> Worker {
         let mut settings = quick();
         change(&mut settings);
         Worker::start(self.stores.clone(), self.vault.clone(), Definitions::new(platforms), settings)
