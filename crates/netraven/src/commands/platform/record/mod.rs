@@ -19,11 +19,11 @@ use target::Chosen;
 pub const EXAMPLES: &str = "\
 Examples:
   netraven platform record core-1 --credential ops --output core-1
-  netraven platform record --address 192.0.2.1 --platform acme_os --username me --output acme
-  netraven platform record core-1 --credential ops --anonymise --output acme_os/sessions/x1_4.2
+  netraven platform record --address 192.0.2.1 --platform frr --username me --output frr-1
+  netraven platform record core-1 --credential ops --anonymise --output frr/sessions/vm_10.1
 
-The folder is one for `netraven platform test`: platforms/NAME/sessions/FOLDER. Secrets that a rule
-of the platform finds are replaced; look through the files all the same before you share them.";
+`netraven platform test` finds it as platforms/NAME/sessions/FOLDER. Secrets that a rule of the
+platform finds are replaced; look through the files all the same before you share them.";
 
 #[derive(Debug, ClapArgs)]
 pub struct Args {
