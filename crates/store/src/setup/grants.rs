@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 /// notice nothing. The connection acts as the owner.
 pub(super) async fn apply(connection: &mut PgConnection, prefix: &RolePrefix) -> Result<(), StoreError> {
     // A customer's own objects in the schema are none of ours.
-    const OWN: &str = "SELECT relname::text, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END FROM pg_class
+    const OWN: &str = "SELECT quote_ident(relname), CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END FROM pg_class
             WHERE relnamespace = 'netraven'::regnamespace AND relowner = current_user::regrole AND relkind IN ('r', 'p', 'S')
-        UNION ALL SELECT proname::text, 'FUNCTION' FROM pg_proc
+        UNION ALL SELECT format('%I(%s)', proname, pg_get_function_identity_arguments(oid)), 'ROUTINE' FROM pg_proc
             WHERE pronamespace = 'netraven'::regnamespace AND proowner = current_user::regrole";
     let failed = StoreError::query("grant the roles their rights");
     let mut tx = connection.begin().await.map_err(&failed)?;
@@ -22,8 +22,8 @@ pub(super) async fn apply(connection: &mut PgConnection, prefix: &RolePrefix) ->
     tx.commit().await.map_err(&failed)
 }
 
-/// Names come from our own files, from objects that are our own, and from the prefix, which has letters, digits and
-/// underscores only. `own` has names and kinds.
+/// Names come from our own files, from the owner's objects, where they are quoted, and from the prefix, which has letters,
+/// digits and underscores only. `own` has names and kinds.
 fn statements(matrix: &Matrix, prefix: &RolePrefix, own: &[(String, String)]) -> String {
     let roles: Vec<String> = Role::services().map(|role| prefix.role_name(role)).collect();
     let all = roles.join(", ");
@@ -54,7 +54,7 @@ fn statements(matrix: &Matrix, prefix: &RolePrefix, own: &[(String, String)]) ->
             _ => "TABLE",
         };
         let verb = verb.as_str();
-        let everything = own.iter().filter(|(_, kind)| object == "*" && kind != "FUNCTION");
+        let everything = own.iter().filter(|(_, kind)| object == "*" && kind != "ROUTINE");
         let everything = everything.map(|(name, kind)| (name.as_str(), kind.as_str()));
         for (object, kind) in everything.chain((object != "*").then_some((object, kind))) {
             let _ = writeln!(sql, "GRANT {verb}{columns} ON {kind} netraven.{object} TO {name};");
@@ -69,14 +69,15 @@ mod tests {
 
     #[test]
     fn statements_follow_the_matrix() {
-        let own = [("devices", "TABLE"), ("credentials_id_seq", "SEQUENCE"), ("as_inet", "FUNCTION")];
+        let own =
+            [("devices", "TABLE"), ("credentials_id_seq", "SEQUENCE"), ("as_inet(address text)", "ROUTINE")];
         let own = own.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
         let sql = statements(Matrix::shipped().unwrap(), &RolePrefix::new("acme").unwrap(), &own);
         for expected in [
             "GRANT USAGE ON SCHEMA netraven TO acme_gateway, ",
             "GRANT SELECT ON TABLE netraven.devices TO acme_backup;",
             "GRANT SELECT ON SEQUENCE netraven.credentials_id_seq TO acme_backup;",
-            "REVOKE ALL ON FUNCTION netraven.as_inet FROM PUBLIC, acme_gateway, ",
+            "REVOKE ALL ON ROUTINE netraven.as_inet(address text) FROM PUBLIC, acme_gateway, ",
             "GRANT INSERT ON TABLE netraven.job_logs TO acme_joblog;",
             "GRANT UPDATE (\"enable_secret\", \"key_passphrase\", \"password\", \"private_key\") ON TABLE netraven.credentials TO acme_rotator;",
             "GRANT EXECUTE ON FUNCTION netraven.drop_log_partitions TO acme_joblog;",

@@ -139,6 +139,23 @@ async fn what_a_customer_adds_is_a_remark() {
     log_in(&settings, &done, Role::Api).await.ready().await.unwrap();
 }
 
+#[tokio::test]
+async fn what_a_customer_adds_as_the_owner_may_have_any_name() {
+    let Some((place, settings)) = ready().await else { return };
+    place
+        .execute(
+            "netraven",
+            "SET ROLE netraven_owner; CREATE TABLE netraven.\"My; DROP\" (id serial);
+             CREATE FUNCTION netraven.twice(a int) RETURNS int LANGUAGE sql AS 'SELECT 2 * a';
+             CREATE FUNCTION netraven.twice(a text) RETURNS text LANGUAGE sql AS 'SELECT a || a';
+             CREATE PROCEDURE netraven.\"Do it\"() LANGUAGE sql AS 'SELECT 1'",
+        )
+        .await;
+    let done = initialize(&settings).await.unwrap();
+    let remarks = names(&done.report.warnings);
+    assert!(remarks.contains(&"table My; DROP".to_owned()), "{remarks:#?}");
+}
+
 #[test]
 fn a_report_names_the_first_differences_in_one_line() {
     let difference = |name: &str| Difference {
