@@ -70,7 +70,7 @@ impl Machine {
         let asks = |prompt: &Option<Regex>| prompt.as_ref().is_some_and(|prompt| prompt.is_match(line));
         let (username, password) = (asks(&platform.username_prompt), asks(&platform.password_prompt));
         let in_turn = platform.username_prompt.is_none() || self.asked.username;
-        if !username && !(password && in_turn) {
+        if !(username || password && in_turn) {
             return false;
         }
         if username && self.asked.username || password && self.asked.password {

@@ -193,10 +193,7 @@ impl<'a> Setup<'a> {
 
     /// Brings the tables to this release's and grants the roles their rights.
     pub async fn migrate(&mut self) -> Result<Initialized, SetupError> {
-        let foreign = schema::foreign_objects(&mut self.connection).await?;
-        if !foreign.is_empty() {
-            return Err(SetupError::ForeignObjects { objects: foreign });
-        }
+        self.refuse_foreign_objects().await?;
         self.act_as(Some(Role::Owner)).await?;
         let done = schema::migrate(&mut self.connection).await?;
         if done.before.is_some_and(|before| before != done.now) {
@@ -256,6 +253,12 @@ impl<'a> Setup<'a> {
 
     async fn needs(&mut self) -> Result<(Logins, Vec<Need>), SetupError> {
         let settings = self.settings;
+        // First of all: tables of somebody else's that are named like ours must not change hands.
+        match self.refuse_foreign_objects().await {
+            // Who may not even look is told below what he lacks.
+            Err(SetupError::Store(error)) if error.is_denied() => {}
+            looked => looked?,
+        }
         let existing = needs::existing_roles(&mut self.connection, &settings.prefix).await?;
         let (logins, new) = passwords::choose(settings, &existing, self.progress)?;
         let mut needs = needs::roles(&logins, &existing, new)?;
@@ -275,6 +278,11 @@ impl<'a> Setup<'a> {
             }
         }
         Ok(())
+    }
+
+    async fn refuse_foreign_objects(&mut self) -> Result<(), SetupError> {
+        let objects = schema::foreign_objects(&mut self.connection).await?;
+        if objects.is_empty() { Ok(()) } else { Err(SetupError::ForeignObjects { objects }) }
     }
 
     async fn remember(&mut self, action: Action) -> Result<(), StoreError> {

@@ -18,12 +18,17 @@ async fn a_server_of_a_too_old_version_is_refused_and_left_alone() {
 async fn foreign_tables_in_the_way_are_named_and_left_alone() {
     let Some(place) = place().await else { return };
     place.execute("postgres", "CREATE DATABASE netraven").await;
-    place.execute("netraven", "CREATE SCHEMA netraven; CREATE TABLE netraven.devices (mine text); INSERT INTO netraven.devices VALUES ('kept')").await;
+    place.execute("netraven", "CREATE ROLE somebody; CREATE SCHEMA netraven AUTHORIZATION somebody; SET ROLE somebody; CREATE TABLE netraven.devices (mine text); INSERT INTO netraven.devices VALUES ('kept')").await;
     let settings = place.settings("netraven");
+    let script = setup::administrators_script(&settings, &|_| {}).await.unwrap_err();
+    assert!(matches!(script, SetupError::ForeignObjects { .. }), "{script}");
     let error = initialize(&settings).await.unwrap_err();
     assert!(matches!(&error, SetupError::ForeignObjects { objects } if *objects == ["devices"]), "{error}");
     assert!(error.to_string().contains("ALTER SCHEMA netraven RENAME"), "{error}");
     assert_eq!(place.count("netraven", "SELECT count(*) FROM netraven.devices WHERE mine = 'kept'").await, 1);
+    let owned = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE relname = 'devices' AND relowner = 'somebody'::regrole AND nspowner = 'somebody'::regrole";
+    assert_eq!(place.count("netraven", owned).await, 1, "its owner can still use it");
     place.execute("netraven", "ALTER SCHEMA netraven RENAME TO something_else").await;
     initialize(&settings).await.unwrap();
 }
