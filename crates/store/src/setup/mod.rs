@@ -143,8 +143,7 @@ impl<'a> Setup<'a> {
         settings: &'a SetupSettings,
         progress: Progress<'a>,
     ) -> Result<Self, SetupError> {
-        // A migration of a large database takes longer than a service's statement may; the one who waits for it, too.
-        // While a dump is loaded this connection is idle, and has to keep the lock.
+        // A migration takes longer than a service's statement may, and while a dump is loaded this connection is idle.
         const LIMITS: &str = "SELECT set_config('statement_timeout', '1h', false), \
              set_config('lock_timeout', '10min', false), set_config('search_path', 'netraven', false), \
              set_config('idle_in_transaction_session_timeout', '1h', false), \
