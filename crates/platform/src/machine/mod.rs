@@ -10,6 +10,7 @@
 //! so that an output of any size costs linear time.
 
 mod answer;
+mod login;
 mod look;
 mod steps;
 mod types;
