@@ -91,7 +91,11 @@ pub fn inventory(devices: &[LabDevice], tags: &[&str]) -> Result<Vec<NewDevice>>
     devices
         .iter()
         .map(|device| {
-            let hostname = fields::device_name(&device.hostname).map_err(CliError::failed)?;
+            // What a device calls itself may have blanks, a name in the inventory may not.
+            let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+            let hostname: String = device.hostname.chars().map(fits).collect();
+            let hostname =
+                fields::device_name(hostname.trim_start_matches(['-', '.'])).map_err(CliError::failed)?;
             Ok(NewDevice {
                 hostname,
                 address: device.address.to_string(),
@@ -145,4 +149,27 @@ fn view(devices: &[LabDevice]) -> Value {
 /// The lab's secrets protect nothing and are meant to be typed.
 fn shown(secret: &netraven_model::Secret) -> &str {
     secret.expose_text().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netraven_lab::{Lab, LabSettings};
+
+    #[tokio::test]
+    async fn every_shipped_session_can_stand_in_an_inventory() {
+        let platforms: Vec<String> =
+            netraven_lab::embedded_platforms().into_iter().map(str::to_owned).collect();
+        let count = 2 * platforms.len() as u32;
+        let lab = Lab::start(LabSettings { count, platforms, ..LabSettings::default() }).unwrap();
+        let mut names: Vec<String> = inventory(&lab.devices(), &[])
+            .unwrap()
+            .iter()
+            .map(|device| device.hostname.to_string())
+            .collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count as usize, "names are unique");
+        lab.shutdown().await;
+    }
 }
