@@ -23,14 +23,14 @@ impl Login {
 
     fn check(&self, user: &str, password: &[u8]) -> Auth {
         let settings = &self.world.settings;
-        let right = user == settings.username && password == settings.password.expose_bytes();
+        let right = is_user(user, &settings.username) && password == settings.password.expose_bytes();
         self.unless_refusing(right)
     }
 
     fn check_key(&self, user: &str, key: &PublicKey) -> Auth {
         let known =
             self.world.authorized_key.as_ref().is_some_and(|known| known.key_data() == key.key_data());
-        self.unless_refusing(known && user == self.world.settings.username)
+        self.unless_refusing(known && is_user(user, &self.world.settings.username))
     }
 
     fn unless_refusing(&self, right: bool) -> Auth {
@@ -140,4 +140,9 @@ impl Handler for Login {
         // Clients send their locale unasked; devices ignore it.
         session.channel_failure(channel)
     }
+}
+
+/// Whether that is the user's name, maybe with switches of the session behind it, as RouterOS takes them.
+fn is_user(given: &str, name: &str) -> bool {
+    given.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
 }
