@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Longest run of a program: far beyond what a sane database takes.
-const LIMIT: Duration = Duration::from_secs(12 * 3600);
+pub(super) const LIMIT: Duration = Duration::from_secs(12 * 3600);
 /// How much of what a failed program said goes into the error.
 const SHOWN: usize = 2000;
 /// What a program may see of this process's environment. `PG*` variables are left out: the URL says it all.

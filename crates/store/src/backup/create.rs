@@ -8,12 +8,13 @@ use super::manifest::{self, Manifest};
 use super::programs::{self, Program};
 use super::rotate::rotate;
 use super::snapshot::Snapshot;
-use crate::ConnectSettings;
+use crate::{ConnectSettings, StoreError};
 use chrono::Utc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use tokio::time::timeout;
 
 /// Longest wait of `pg_dump` for its locks, beyond the lock limit of NetRaven's services: one of them that wants a table
 /// for itself at that moment waits for us, and `pg_dump` for it.
@@ -119,8 +120,14 @@ async fn look(
     settings: &BackupSettings,
     snapshot: &mut Snapshot,
 ) -> Result<(BTreeMap<String, u64>, Vec<u32>), BackupError> {
-    let rows = snapshot.count().await?;
-    let heads = snapshot.ciphertext_heads().await?;
+    // A connection that dies without a word would be waited for until the machine is switched off.
+    let counting =
+        async { Ok::<_, StoreError>((snapshot.count().await?, snapshot.ciphertext_heads().await?)) };
+    let late = |_| {
+        let reason = format!("the rows were not counted within {} h", client::LIMIT.as_secs() / 3600);
+        BackupError::from(StoreError::Unreachable { server: "the database".to_owned(), reason })
+    };
+    let (rows, heads) = timeout(client::LIMIT, counting).await.map_err(late)??;
     let keys: BTreeSet<u32> = heads.iter().filter_map(|head| (settings.key_number)(head)).collect();
     Ok((rows, keys.into_iter().collect()))
 }

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{CliError, Exit, Result};
 use crate::output::table::{Column, render};
 use netraven_store::access::Role;
 use serde_json::json;
@@ -20,29 +20,33 @@ pub async fn run(context: &Context) -> Result {
     let mut rows = Vec::new();
     for role in Role::services() {
         let name = database.role_name(role);
-        let state = match database.store_as(context, role).await {
+        let login = match database.store_as(context, role).await {
             Ok(store) => {
                 store.close().await;
-                "logs in".to_owned()
+                Ok(())
             }
-            Err(error) => error.to_string(),
+            Err(error) => Err(error.to_string()),
         };
-        rows.push((role, name, state));
+        rows.push((role, name, login));
     }
     let (file, has_own) = (database.logins_file().to_owned(), database.has_logins());
     database.close().await;
+    let state = |login: &Result<(), String>| if login.is_ok() { "logs in" } else { "cannot log in" };
     context.output.show(
         || {
-            let roles = rows.iter().map(|(role, name, state)| {
-                json!({"role": role, "name": name, "purpose": role.purpose(), "state": state})
+            let roles = rows.iter().map(|(role, name, login)| {
+                json!({
+                    "role": role, "name": name, "purpose": role.purpose(), "state": state(login),
+                    "problem": login.as_ref().err(),
+                })
             });
             json!({"logins_file": file, "own_logins": has_own, "roles": roles.collect::<Vec<_>>()})
         },
         || {
             let columns =
                 [Column::Left("ROLE"), Column::Left("LOGS IN AS"), Column::Left("STATE"), Column::Left("WHAT FOR")];
-            let lines = rows.iter().map(|(role, name, state)| {
-                vec![role.to_string(), name.clone(), state.clone(), role.purpose().to_owned()]
+            let lines = rows.iter().map(|(role, name, login)| {
+                vec![role.to_string(), name.clone(), state(login).to_owned(), role.purpose().to_owned()]
             });
             let table = render(&columns, lines, context.output.width);
             let file = file.display();
@@ -53,5 +57,15 @@ pub async fn run(context: &Context) -> Result {
                 ),
             }
         },
-    )
+    )?;
+    let refused = rows.iter().find_map(|(_, name, login)| Some((name, login.as_ref().err()?)));
+    match refused {
+        None => Ok(()),
+        Some((name, problem)) => {
+            let error = CliError::failed(format!("role '{name}' cannot log in: {problem}"));
+            Err(CliError { exit: Exit::Database, ..error }.hint(
+                "`netraven db init` finds out why; `netraven db init --new-passwords` sets new passwords",
+            ))
+        }
+    }
 }
