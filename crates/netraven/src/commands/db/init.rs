@@ -14,7 +14,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   netraven db init
   DATABASE_URL='postgresql://db.example.net/netraven' \\
-    NETRAVEN__DATABASE__ADMIN_URL='postgresql://postgres:...@db.example.net/netraven' netraven db init
+    NETRAVEN__DATABASE__ADMIN_URL='postgresql://postgres:...@db.example.net/netraven' \\
+    netraven db init
   netraven db init --sql > roles.sql             what an administrator has to run, if you are none
 
 The administrator is a superuser, or a user who may create roles and owns the database. The roles'
