@@ -16,11 +16,25 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What tells one state of the folder from another: each definition's time of change and size.
 type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// Takes over changed definitions from the settings' folder as long as it is polled. A folder with a mistake in it changes
+/// A look at the settings' folder of definitions, to be taken before they are loaded: what changes in between is not lost.
+#[derive(Debug)]
+pub struct Watch {
+    folder: Option<PathBuf>,
+    seen: Seen,
+}
+
+impl Watch {
+    /// Looks at the folder.
+    pub fn begin(context: &Context) -> Self {
+        let folder = context.settings.platforms.dir.clone();
+        Self { seen: folder.as_deref().map(look).unwrap_or_default(), folder }
+    }
+}
+
+/// Takes over changed definitions from the watched folder as long as it is polled. A folder with a mistake in it changes
 /// nothing: the last good definitions stay in use, and the mistake is told once.
-pub async fn keep_current(context: &Context, definitions: &Definitions) -> Infallible {
-    let Some(folder) = context.settings.platforms.dir.clone() else { return std::future::pending().await };
-    let mut seen = look(&folder);
+pub async fn keep_current(watch: Watch, definitions: &Definitions) -> Infallible {
+    let Watch { folder: Some(folder), mut seen } = watch else { return std::future::pending().await };
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -59,6 +59,7 @@ async fn fit(database: &Database) -> Result {
 async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
     warn_in_clear(&database.store.check().await?);
     let mut settings = work::settings(context, &database.store).await?;
+    let watch = definitions::Watch::begin(context);
     let definitions = Definitions::new(Arc::new(context.platforms()?));
     let mut worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
     let addresses = addresses(context, database);
@@ -67,7 +68,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
     )?;
     tracing::info!(environment = %context.effective.environment, "running");
-    let mut reloads = pin!(definitions::keep_current(context, &definitions));
+    let mut reloads = pin!(definitions::keep_current(watch, &definitions));
     let mut backups = pin!(db_backup::keep_backing_up(context, database));
     loop {
         tokio::select! {
