@@ -10,7 +10,7 @@ use netraven_service::Stores;
 use netraven_store::access::{Logins, Role, RolePrefix};
 use netraven_store::audit::Actor;
 use netraven_store::private::{PrivateCluster, PrivateSettings};
-use netraven_store::setup;
+use netraven_store::setup::{self, SetupError};
 use netraven_store::validate::Report;
 use netraven_store::{ConnectSettings, Store, StoreError};
 use std::path::PathBuf;
@@ -124,15 +124,32 @@ impl Database {
     }
 
     /// What a worker needs: a store for each of its parts.
-    pub async fn stores(&self, context: &Context) -> Result<Stores, StoreError> {
+    ///
+    /// # Errors
+    /// Also a schema or rights that are not this release's: what then goes wrong would go wrong at night.
+    pub async fn stores(&self, context: &Context) -> Result<Stores> {
         let connect = || async {
-            Ok(Stores {
+            self.fit(context).await?;
+            Ok::<_, CliError>(Stores {
                 scheduler: self.store_as(context, Role::Scheduler).await?,
                 gateway: self.store_as(context, Role::Gateway).await?,
                 joblog: self.store_as(context, Role::Joblog).await?,
             })
         };
         self.stores.get_or_try_init(connect).await.cloned()
+    }
+
+    /// Compares schema and rights with this release's. In the private PostgreSQL roles and rights are mended: a release
+    /// may change them alone.
+    async fn fit(&self, context: &Context) -> Result {
+        let report = self.validate().await?;
+        if report.is_valid() {
+            return Ok(());
+        }
+        let Some(private) = &self.private else { return Err(SetupError::Differs(report).into()) };
+        tracing::info!(found = %report, "the private database is brought to this release");
+        setup::initialize(&private_setup(context, private)?, None, &quiet).await?;
+        Ok(())
     }
 
     /// How to connect as a role.

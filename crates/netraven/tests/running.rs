@@ -7,6 +7,7 @@ mod common;
 use common::{Place, finish};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sqlx::Connection;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -175,6 +176,26 @@ async fn the_demo_shows_a_change_twice_in_a_row() {
     place
         .run(&["demo", "--no-wait", "--data-dir", other.to_str().unwrap()])
         .failed(2, "data holds data that is not the demo's");
+}
+
+#[tokio::test]
+async fn rights_that_another_release_left_are_mended_in_the_private_postgresql() {
+    let Some(place) = place_for_private_postgresql() else { return };
+    place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr", "--port", "1"]);
+    place.run_with_input(&["credential", "add", "ops", "--username", "u", "--password-stdin"], "x");
+    let settings = netraven_store::private::PrivateSettings::new(place.folder().join("data"));
+    let cluster = netraven_store::private::PrivateCluster::acquire(&settings).await.unwrap();
+    let admin: sqlx::postgres::PgConnectOptions = cluster.admin_url().parse().unwrap();
+    let mut connection = sqlx::PgConnection::connect_with(&admin.database("netraven")).await.unwrap();
+    sqlx::raw_sql("REVOKE UPDATE ON netraven.devices FROM netraven_gateway")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    drop(connection);
+    // The backup's own worker could not record anything without that right.
+    assert_eq!(place.run(&["backup", "--all", "--set", "retry.attempts=1"]).code, 5);
+    assert_eq!(place.json(&["job", "list"])[0]["error_code"], "refused");
+    cluster.release().await.unwrap();
 }
 
 /// A place whose folder PostgreSQL's own user may enter: its server runs as another user when the tests run as root.

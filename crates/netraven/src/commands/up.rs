@@ -10,7 +10,6 @@ use crate::signals::StopSignals;
 use crate::work;
 use crate::{db_backup, definitions};
 use netraven_service::Definitions;
-use netraven_store::setup::SetupError;
 use serde_json::{Value, json};
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,31 +32,18 @@ pub struct Args {}
 pub async fn run(_: Args, context: &Context) -> Result {
     let mut signals = StopSignals::listen()?;
     let database = Database::open(context).await?;
-    if let Err(error) = fit(&database).await {
-        database.close().await;
-        return Err(error);
-    }
     let result = serve(context, &database, &mut signals).await;
     database.close().await;
     result
 }
 
-/// Refuses to run on a schema that is not this release's: what then goes wrong would go wrong at night.
-async fn fit(database: &Database) -> Result {
-    let report = database.validate().await?;
-    for warning in &report.warnings {
-        tracing::debug!(%warning, "in addition to this release's schema");
-    }
+async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
+    warn_in_clear(&database.store.check().await?);
     if !database.has_logins() {
         tracing::warn!(
             "all services use the user of database.url; `netraven db init` gives each a login of its own"
         );
     }
-    if report.is_valid() { Ok(()) } else { Err(SetupError::Differs(report).into()) }
-}
-
-async fn serve(context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
-    warn_in_clear(&database.store.check().await?);
     let mut settings = work::settings(context, &database.store).await?;
     let watch = definitions::Watch::begin(context);
     let definitions = Definitions::new(Arc::new(context.platforms()?));
