@@ -1,63 +1,67 @@
 //! Sessions with one device, one after the other: what they learn and what happened is collected on the way.
 
+use crate::gateway::Gateway;
+use crate::link::Link;
 use crate::outcome::{LoginResult, Outcome};
-use crate::request::{CollectRequest, DeviceSettings};
+use crate::request::Access;
 use crate::session;
-use crate::ssh::{self, SshConnection};
 use chrono::{DateTime, TimeDelta, Utc};
-use netraven_model::{ErrorCode, Event, Failure, HostKey, JobEvent};
-use netraven_platform::{Output, Plan, Platform, Report};
+use netraven_model::{ErrorCode, Event, Failure, HostKey, JobEvent, JobId};
+use netraven_platform::{Limits, Machine, Output, Part, Plan, Platform, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The state of the sessions with one device while they run.
 pub(crate) struct Course<'a> {
-    pub(crate) request: &'a CollectRequest,
-    settings: &'a DeviceSettings,
+    pub(crate) gateway: &'a Gateway,
+    job: Option<JobId>,
+    access: &'a Access,
     learned: Option<HostKey>,
     login: LoginResult,
     events: Vec<JobEvent>,
     dialogue: String,
 }
 
+/// How a session is to be held.
+pub(crate) struct Talk {
+    pub(crate) platform: Arc<Platform>,
+    /// What to ask: the platform's own parts, or others.
+    pub(crate) parts: Arc<[Part]>,
+    /// Whether the session may stay open for the next one.
+    pub(crate) stay: bool,
+    pub(crate) limits: Limits,
+}
+
 impl<'a> Course<'a> {
-    pub(crate) fn new(request: &'a CollectRequest, settings: &'a DeviceSettings) -> Self {
-        Self {
-            request,
-            settings,
-            learned: None,
-            login: LoginResult::NotTried,
-            events: Vec::new(),
-            dialogue: String::new(),
-        }
+    pub(crate) fn new(gateway: &'a Gateway, job: Option<JobId>, access: &'a Access) -> Self {
+        let login = LoginResult::NotTried;
+        Self { gateway, job, access, learned: None, login, events: Vec::new(), dialogue: String::new() }
     }
 
-    /// One session with the platform that is chosen when the server has introduced itself: the platform, how the server
-    /// introduced itself, and what the commands brought.
+    /// One session, of which it is told how to be held when the server has introduced itself: how the server did so, and
+    /// what the commands brought.
     pub(crate) async fn converse(
         &mut self,
-        choose: impl FnOnce(&str) -> Result<Arc<Platform>, Failure>,
+        suffix: &Platform,
+        choose: impl FnOnce(&str) -> Result<Talk, Failure>,
     ) -> Result<(Arc<Platform>, String, Vec<Output>), Failure> {
         let connecting = Instant::now();
-        let mut connection = self.connect().await?;
-        let version = connection.server_version().to_owned();
-        let platform = match choose(&version) {
-            Ok(platform) => platform,
+        let mut link = self.connect(suffix).await?;
+        let version = link.server_version().to_owned();
+        let talk = match choose(&version) {
+            Ok(talk) => talk,
             Err(failure) => {
-                connection.disconnect().await;
+                link.close().await;
                 return Err(failure);
             }
         };
-        self.greet(&connection, &platform);
+        let platform = talk.platform.clone();
+        self.greet(&link, &platform);
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
-        let report = match connection.shell().await {
-            Ok(mut shell) => session::run(&mut shell, self.plan(&platform)).await,
-            Err(failure) => {
-                connection.disconnect().await;
-                return Err(failure);
-            }
-        };
-        connection.disconnect().await;
+        let mut machine = Machine::new(self.plan(talk), Instant::now());
+        session::run(&mut link, &mut machine).await;
+        link.close().await;
+        let report = machine.report();
         self.note(&report, opened, connected_in);
         Ok((platform, version, report.result?))
     }
@@ -71,31 +75,26 @@ impl<'a> Course<'a> {
         Outcome { result, learned, login, events, dialogue }
     }
 
-    async fn connect(&mut self) -> Result<SshConnection, Failure> {
-        let request = self.request;
-        // The key learned by a first session binds the second one.
-        let learned: Vec<HostKey> = self.learned.iter().cloned().collect();
-        let known = if request.host_keys.is_empty() { &learned } else { &request.host_keys };
-        let login = request.platform.login(&request.login);
-        match ssh::open(&request.target, &login, known, &self.settings.ssh).await {
-            Ok(connection) => {
-                self.login = LoginResult::Accepted;
-                if connection.learned() {
-                    self.learn(connection.host_key().clone());
-                }
-                Ok(connection)
-            }
-            Err(open) => {
-                if let Some(key) = open.learned {
-                    self.learn(key);
-                }
-                if open.auth_refused {
-                    self.login = LoginResult::Refused;
-                    self.event(Event::CredentialRefused { credential: request.login.credential });
-                }
-                Err(open.failure)
-            }
+    async fn connect(&mut self, platform: &Platform) -> Result<Link, Failure> {
+        let mut access = self.access.clone();
+        if access.host_keys.is_empty() {
+            // The key learned by a first session binds the second one.
+            access.host_keys.extend(self.learned.clone());
         }
+        access.login = platform.login(&access.login).into_owned();
+        let opening = Link::open(&access, &self.gateway.settings).await;
+        if let Some(key) = opening.learned {
+            self.learn(key);
+        }
+        match opening.login {
+            LoginResult::NotTried => {}
+            LoginResult::Refused => {
+                self.login = LoginResult::Refused;
+                self.event(Event::CredentialRefused { credential: access.login.credential });
+            }
+            LoginResult::Accepted => self.login = LoginResult::Accepted,
+        }
+        opening.result
     }
 
     fn learn(&mut self, key: HostKey) {
@@ -104,31 +103,27 @@ impl<'a> Course<'a> {
     }
 
     /// The head of the connection log: who answered.
-    fn greet(&mut self, connection: &SshConnection, platform: &Platform) {
-        let target = &self.request.target;
-        let version = platform.redact(connection.server_version().as_bytes());
-        let key = connection.host_key();
+    fn greet(&mut self, link: &Link, platform: &Platform) {
+        let target = &self.access.target;
+        let version = platform.redact(link.server_version().as_bytes());
         self.dialogue.push_str(&format!(
-            "# {} port {}: {version}, {} {}\n",
-            target.address, target.port, key.algorithm, key.fingerprint
+            "# {} port {}: {version}, {}\n",
+            target.address,
+            target.port,
+            link.proof()
         ));
     }
 
-    fn plan(&self, platform: &Arc<Platform>) -> Plan {
-        Plan {
-            platform: platform.clone(),
-            username: self.request.login.username.clone(),
-            password: self.request.login.password.clone(),
-            enable: self.request.login.enable.clone(),
-            limits: self.settings.limits(),
-        }
+    fn plan(&self, talk: Talk) -> Plan {
+        let Talk { platform, parts, stay, limits } = talk;
+        Plan { parts, stay, ..Plan::backup(platform, &self.access.login, limits) }
     }
 
     /// Turns a session's report into events and the connection log.
     fn note(&mut self, report: &Report, opened: DateTime<Utc>, connected_in: Duration) {
         self.dialogue.push_str(&report.dialogue);
         if let Some(login_time) = report.login_time {
-            let credential = self.request.login.credential;
+            let credential = self.access.login.credential;
             let millis = millis(connected_in + login_time);
             self.event_at(opened + delta(login_time), Event::LoggedIn { credential, millis });
         }
@@ -154,8 +149,7 @@ impl<'a> Course<'a> {
     }
 
     fn event_at(&mut self, at: DateTime<Utc>, event: Event) {
-        let request = self.request;
-        self.events.push(JobEvent::new(request.job, request.target.device, at, event));
+        self.events.push(JobEvent::new(self.job, self.access.target.device, at, event));
     }
 }
 

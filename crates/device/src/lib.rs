@@ -5,19 +5,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod collect;
 mod course;
+mod gateway;
+mod link;
 mod outcome;
-mod recognise;
 mod request;
 mod session;
 mod ssh;
 
-pub use collect::collect;
+pub use gateway::{Answer, Gateway};
+pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LoginResult, Outcome};
-pub use recognise::recognise;
-pub use request::{CollectRequest, DeviceSettings, Previous};
+pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Previous};
 pub use ssh::{
-    AlgorithmProfile, Chunk, KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal,
+    AlgorithmProfile, KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal,
     check_private_key, open,
 };

@@ -10,18 +10,49 @@ use std::time::Duration;
 pub struct CollectRequest {
     /// The job it belongs to; `None` for a call outside any job.
     pub job: Option<JobId>,
-    /// Where to.
-    pub target: Target,
+    /// How the device is reached.
+    pub access: Access,
     /// How to talk to it.
     pub platform: Arc<Platform>,
-    /// The one credential to try.
-    pub login: Login,
-    /// Host keys seen before; empty at the first contact.
-    pub host_keys: Vec<HostKey>,
     /// The device's own fingerprint key.
     pub fingerprint_key: FingerprintKey,
     /// The newest version there is.
     pub previous: Option<Previous>,
+}
+
+/// How one device is reached and let in.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Where to.
+    pub target: Target,
+    /// The one credential to try.
+    pub login: Login,
+    /// Host keys seen before; empty at the first contact.
+    pub host_keys: Vec<HostKey>,
+    /// The jump hosts on the way, the first one first; each is reached through the one before it.
+    pub via: Vec<Access>,
+}
+
+impl Access {
+    /// A first contact without jump hosts.
+    pub fn new(target: Target, login: Login) -> Self {
+        Self { target, login, host_keys: Vec::new(), via: Vec::new() }
+    }
+}
+
+/// Commands to have answered by one device.
+#[derive(Debug)]
+pub struct ExecuteRequest {
+    /// The job it belongs to; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// How the device is reached.
+    pub access: Access,
+    /// How to talk to it.
+    pub platform: Arc<Platform>,
+    /// What to ask, in order.
+    pub commands: Vec<String>,
+    /// All of it together, waiting for a free session included.
+    pub within: Duration,
 }
 
 /// What must be known of the newest version to tell whether something changed.
@@ -64,7 +95,8 @@ impl Default for DeviceSettings {
 }
 
 impl DeviceSettings {
-    pub(crate) fn limits(&self) -> Limits {
+    /// Those of a session's machine.
+    pub fn limits(&self) -> Limits {
         Limits {
             login: self.login_timeout,
             silence: self.command_timeout,

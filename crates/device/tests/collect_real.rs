@@ -4,7 +4,7 @@
 mod ssh_common;
 
 use netraven_device::{
-    CollectOutcome, CollectRequest, Collected, DeviceSettings, LoginResult, Previous, collect,
+    Access, CollectOutcome, CollectRequest, Collected, DeviceSettings, Gateway, LoginResult, Previous,
 };
 use netraven_model::{Event, Facts, PartKind};
 use netraven_platform::Platforms;
@@ -102,10 +102,8 @@ fn nix_root() -> bool {
 fn request(server: &sshd::Sshd, platform: &str) -> CollectRequest {
     CollectRequest {
         job: None,
-        target: server.target.clone(),
+        access: Access::new(server.target.clone(), server.login()),
         platform: Platforms::shipped().unwrap().get(platform).unwrap(),
-        login: server.login(),
-        host_keys: Vec::new(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
         previous: None,
     }
@@ -130,11 +128,12 @@ async fn the_running_configuration_of_a_real_frr_is_collected_whole_and_without_
     let Some(server) = sshd::start(&[&force], &["ed25519"], "ed25519").await else { return };
     let mut request = request(&server, "frr");
 
-    let outcome = collect(&request, &DeviceSettings::default()).await;
+    let gateway = Gateway::new(DeviceSettings::default());
+    let outcome = gateway.collect(&request).await;
     assert_eq!(outcome.login, LoginResult::Accepted);
     assert!(!outcome.dialogue.contains("canary"), "{}", outcome.dialogue);
     assert!(outcome.events.iter().any(|event| matches!(event.event, Event::HostKeyLearned { .. })));
-    request.host_keys = outcome.learned.clone().into_iter().collect();
+    request.access.host_keys = outcome.learned.clone().into_iter().collect();
     let (config, facts) = changed(outcome);
     let running = text(&config, "running-config");
     assert!(running.starts_with("Building configuration...") && running.ends_with("!\nend\n"), "{running}");
@@ -151,7 +150,7 @@ async fn the_running_configuration_of_a_real_frr_is_collected_whole_and_without_
     assert_eq!(config.parts().iter().filter(|part| part.kind == PartKind::Config).count(), 1);
 
     request.previous = Some(Previous { significant: config.significant(), size: config.size() });
-    let again = collect(&request, &DeviceSettings::default()).await;
+    let again = gateway.collect(&request).await;
     assert!(matches!(again.result, Ok(Collected::Unchanged { .. })), "{again:?}");
     assert!(again.learned.is_none());
 }
@@ -160,7 +159,7 @@ async fn the_running_configuration_of_a_real_frr_is_collected_whole_and_without_
 async fn a_real_shell_is_collected_with_what_it_has() {
     let shell = "ForceCommand env PS1='ops@box:~$ ' bash --norc -i";
     let Some(server) = sshd::start(&[shell], &["ed25519"], "ed25519").await else { return };
-    let outcome = collect(&request(&server, "linux"), &DeviceSettings::default()).await;
+    let outcome = Gateway::new(DeviceSettings::default()).collect(&request(&server, "linux")).await;
     let (config, facts) = changed(outcome);
     assert!(text(&config, "kernel").starts_with("Linux "));
     assert!(text(&config, "hosts").contains("localhost"));

@@ -1,4 +1,4 @@
-use crate::DeviceId;
+use crate::{DeviceId, Protocol};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -68,6 +68,8 @@ pub struct Target {
     pub hostname: String,
     /// IP address or DNS name.
     pub address: String,
+    /// What is spoken there.
+    pub protocol: Protocol,
     /// TCP port.
     pub port: u16,
     /// Platform name, e.g. `cisco_ios`.

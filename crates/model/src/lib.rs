@@ -5,6 +5,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[macro_use]
+mod words;
+
+mod access;
 mod device;
 pub mod diff;
 mod event;
@@ -15,6 +19,7 @@ mod job;
 mod part;
 mod secret;
 
+pub use access::{Protocol, SshProfile};
 pub use device::{DeviceName, DeviceNameError, HostKey, Target};
 pub use event::{Event, EventLevel, JobEvent};
 pub use failure::{ErrorCode, Failure, Phase};

@@ -73,7 +73,7 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
         finder: Finder::new(secrets, volatile),
         modes,
         contexts,
-        parts,
+        parts: parts.into(),
         facts,
         digest,
         origin,
@@ -201,6 +201,7 @@ fn compile_part(part: PartDefinition, contexts: &[Context]) -> Result<Part, Prob
         optional: part.optional,
         balanced_braces: part.balanced_braces,
         timeout: part.timeout_seconds.map(Duration::from_secs),
+        keep_refusal: false,
     })
 }
 

@@ -2,6 +2,7 @@ use crate::finder::Finder;
 use netraven_model::{Facts, Hash256, Login, PartKind, Span};
 use regex::bytes::Regex;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One device family, ready to use: all patterns compiled, all references resolved.
@@ -18,7 +19,7 @@ pub struct Platform {
     /// What starts a comment line in the configuration language.
     pub comment: String,
     /// What a backup brings, in order.
-    pub parts: Vec<Part>,
+    pub parts: Arc<[Part]>,
     /// SHA-256 of the definition's text: which rules made a version.
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
@@ -47,7 +48,7 @@ pub struct Platform {
 }
 
 /// One piece of what a backup brings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// Name, e.g. `running-config`.
     pub name: String,
@@ -62,6 +63,8 @@ pub struct Part {
     pub(crate) end: Option<Regex>,
     pub(crate) balanced_braces: bool,
     pub(crate) timeout: Option<Duration>,
+    /// Whether the words of a refusal are an answer, too.
+    pub(crate) keep_refusal: bool,
 }
 
 /// How a device of the family is recognised.
@@ -156,6 +159,21 @@ impl Platform {
 }
 
 impl Part {
+    /// A command of somebody's own, whose answer is wanted whatever it is.
+    pub fn command(command: &str) -> Self {
+        Self {
+            name: command.to_owned(),
+            commands: vec![command.to_owned()],
+            kind: PartKind::State,
+            optional: true,
+            for_each: None,
+            end: None,
+            balanced_braces: false,
+            timeout: None,
+            keep_refusal: true,
+        }
+    }
+
     /// Whether an answer that lost its end is told from a complete one.
     pub fn shows_its_end(&self) -> bool {
         self.end.is_some() || self.balanced_braces

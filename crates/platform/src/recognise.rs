@@ -2,7 +2,6 @@
 
 use crate::platform::Part;
 use crate::{LoadError, Platform, Platforms};
-use netraven_model::PartKind;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -86,16 +85,7 @@ impl Platform {
 }
 
 fn question(command: &str) -> Part {
-    Part {
-        name: command.to_owned(),
-        commands: vec![command.to_owned()],
-        kind: PartKind::State,
-        optional: true,
-        for_each: None,
-        end: None,
-        balanced_braces: false,
-        timeout: None,
-    }
+    Part { keep_refusal: false, ..Part::command(command) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Devices whose configuration lies in several contexts, against a scripted peer.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use netraven_model::ErrorCode;
+use netraven_model::{ErrorCode, Login};
 use netraven_platform::{Limits, Machine, Next, Plan, Platforms, Report};
 use std::time::{Duration, Instant};
 
@@ -46,13 +46,8 @@ impl Script {
         std::fs::write(folder.path().join("wall.yaml"), WALL).unwrap();
         let platform = Platforms::of_folder(folder.path()).unwrap().get("wall").unwrap();
         let now = Instant::now();
-        let mut script = Self {
-            machine: Machine::new(
-                Plan { platform, username: String::new(), password: None, enable: None, limits: LIMITS },
-                now,
-            ),
-            now,
-        };
+        let mut script =
+            Self { machine: Machine::new(Plan::backup(platform, &Login::default(), LIMITS), now), now };
         script.machine.receive(b"fw # ", now);
         script.answer("get status", "ok\n", "fw # ");
         script

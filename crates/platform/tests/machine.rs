@@ -1,7 +1,7 @@
 //! The session machine against a scripted peer, with time made by hand.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use netraven_model::{ErrorCode, Phase};
+use netraven_model::{ErrorCode, Login, Phase};
 use netraven_platform::{Limits, Machine, Next, Plan, Platforms, Report};
 use std::time::{Duration, Instant};
 
@@ -27,13 +27,13 @@ struct Script {
 impl Script {
     fn new(platform: &str) -> Self {
         let now = Instant::now();
-        let plan = Plan {
+        let login = Login {
             username: "canary-user".into(),
-            platform: Platforms::shipped().unwrap().get(platform).unwrap(),
             password: Some("canary-login".into()),
             enable: Some("canary-enable".into()),
-            limits: LIMITS,
+            ..Login::default()
         };
+        let plan = Plan::backup(Platforms::shipped().unwrap().get(platform).unwrap(), &login, LIMITS);
         Self { machine: Machine::new(plan, now), now }
     }
 

@@ -1,7 +1,7 @@
 //! Devices that ask for user name and password inside the shell, against a scripted peer.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use netraven_model::{ErrorCode, Phase};
+use netraven_model::{ErrorCode, Login, Phase};
 use netraven_platform::{Limits, Machine, Next, Plan, Platforms, Report};
 use std::time::{Duration, Instant};
 
@@ -36,13 +36,9 @@ impl Script {
             logout: Duration::from_secs(2),
             max_output: 10_000,
         };
-        let plan = Plan {
-            platform: Platforms::of_folder(folder.path()).unwrap().get("controller").unwrap(),
-            username: "canary-user".into(),
-            password: Some("canary-password".into()),
-            enable: None,
-            limits,
-        };
+        let platform = Platforms::of_folder(folder.path()).unwrap().get("controller").unwrap();
+        let (username, password) = ("canary-user".into(), Some("canary-password".into()));
+        let plan = Plan::backup(platform, &Login { username, password, ..Login::default() }, limits);
         let now = Instant::now();
         Self { machine: Machine::new(plan, now), now }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use netraven_lab::{Clock, DeviceState, Emulator, ManualClock, Personality, SessionFile};
-use netraven_model::{Facts, Failure, Span};
+use netraven_model::{Facts, Failure, Login, Span};
 use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform};
 use netraven_seal::{FingerprintKey, Masked, RawPart, SealError, decompress, mask};
 use std::sync::Arc;
@@ -144,13 +144,13 @@ impl Device {
     }
 
     fn plan(&self) -> Plan {
-        Plan {
+        let login = Login {
             username: self.personality.username.clone(),
-            platform: self.platform.clone(),
             password: Some("not-the-enable-secret".into()),
             enable: Some(self.personality.enable.clone()),
-            limits: LIMITS,
-        }
+            ..Login::default()
+        };
+        Plan::backup(self.platform.clone(), &login, LIMITS)
     }
 
     fn finish(&self, machine: Machine, device: &Emulator, stream: Vec<u8>) -> Result<Poll, PollError> {

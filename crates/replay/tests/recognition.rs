@@ -3,6 +3,7 @@
 
 use chrono::DateTime;
 use netraven_lab::{Clock, Emulator, ManualClock, Personality, SessionFile, embedded};
+use netraven_model::Login;
 use netraven_platform::{Limits, Machine, Next, NotRecognised, Plan, Platforms};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,13 +24,8 @@ fn ask(platforms: &Platforms, session: &Arc<SessionFile>, count: usize) -> Optio
         Arc::new(ManualClock::new(DateTime::from_timestamp(1_777_622_400, 0).unwrap()));
     let mut device = Emulator::new(session.clone(), personality.clone(), clock);
     let mut now = Instant::now();
-    let plan = Plan {
-        platform,
-        username: personality.username.clone(),
-        password: Some("x".into()),
-        enable: None,
-        limits: LIMITS,
-    };
+    let (username, password) = (personality.username.clone(), Some("x".into()));
+    let plan = Plan::backup(platform, &Login { username, password, ..Login::default() }, LIMITS);
     let mut machine = Machine::new(plan, now);
     let mut output = device.start();
     loop {

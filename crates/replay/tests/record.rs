@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use netraven_lab::{Emulator, ManualClock, Personality, SessionFile, embedded};
-use netraven_model::Secret;
+use netraven_model::{Login, Secret};
 use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform, Platforms};
 use netraven_replay::check;
 use netraven_replay::record::{Exchange, File, RecordError, Recorded, Sent, record};
@@ -29,13 +29,8 @@ fn exchanges(platform: &Arc<Platform>, session: &Arc<SessionFile>, who: &Persona
         who.clone(),
         Arc::new(ManualClock::new("2026-05-01T08:00:00Z".parse().unwrap())),
     );
-    let plan = Plan {
-        username: who.username.clone(),
-        platform: platform.clone(),
-        password: None,
-        enable: Some(who.enable.clone()),
-        limits: LIMITS,
-    };
+    let (username, enable) = (who.username.clone(), Some(who.enable.clone()));
+    let plan = Plan::backup(platform.clone(), &Login { username, enable, ..Login::default() }, LIMITS);
     let mut machine = Machine::new(plan, now);
     let mut all = vec![Exchange { sent: Sent::Nothing, received: device.start().to_vec() }];
     loop {

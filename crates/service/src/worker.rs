@@ -4,7 +4,7 @@ use crate::committer::Committer;
 use crate::definitions::Definitions;
 use crate::scheduler::{Context, Dispatcher, Keeper, Running};
 use crate::stores::Stores;
-use netraven_device::DeviceSettings;
+use netraven_device::{DeviceSettings, Gateway};
 use netraven_model::Backoff;
 use netraven_vault::Vault;
 use std::sync::Arc;
@@ -78,7 +78,8 @@ impl Worker {
         let parallel = settings.parallel_sessions;
         let (committer, results) =
             Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
-        let context = Arc::new(Context { stores, vault, definitions, settings, results, running });
+        let gateway = Arc::new(Gateway::new(settings.device.clone()));
+        let context = Arc::new(Context { stores, vault, definitions, settings, gateway, results, running });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),

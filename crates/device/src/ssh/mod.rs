@@ -24,4 +24,4 @@ mod witness;
 pub use connection::{OpenFailure, SshConnection, open};
 pub use identity::{KeyProblem, check_private_key};
 pub use settings::{AlgorithmProfile, SshSettings, Terminal};
-pub use shell::{Chunk, SshShell};
+pub use shell::SshShell;

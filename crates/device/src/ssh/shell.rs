@@ -2,6 +2,7 @@ use super::failures::{how, lost};
 use super::settings::Terminal;
 use super::tcp::seconds;
 use super::witness::{End, Observer, Witness};
+use crate::link::Chunk;
 use netraven_model::{ErrorCode, Failure, Phase};
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, Error, Pty};
@@ -21,31 +22,6 @@ pub struct SshShell {
     waiting: VecDeque<ChannelMsg>,
     exit_status: Option<u32>,
     closed: bool,
-}
-
-/// What a shell brings.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Chunk {
-    /// Output; never empty.
-    Data(Vec<u8>),
-    /// The device sends no more output, but may still take input.
-    Eof,
-    /// The channel or the connection is closed: [`SshShell::end`] says how.
-    Closed {
-        /// The shell's exit status, when the device told it.
-        exit_status: Option<u32>,
-    },
-}
-
-/// What a device says may hold secrets.
-impl std::fmt::Debug for Chunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
-            Self::Eof => f.write_str("Eof"),
-            Self::Closed { exit_status } => write!(f, "Closed({exit_status:?})"),
-        }
-    }
 }
 
 impl SshShell {

@@ -6,7 +6,7 @@ pub mod peer;
 pub mod sshd;
 
 use netraven_device::{Chunk, OpenFailure, SshConnection, SshSettings, SshShell};
-use netraven_model::{HostKey, Login, Phase, Secret, Target};
+use netraven_model::{HostKey, Login, Phase, Protocol, Secret, Target};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +21,7 @@ pub fn target(address: &str, port: u16) -> Target {
         uuid: uuid::Uuid::nil(),
         hostname: "r1".into(),
         address: address.into(),
+        protocol: Protocol::Ssh,
         port,
         platform: "linux".into(),
     }

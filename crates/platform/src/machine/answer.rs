@@ -61,7 +61,7 @@ impl Machine {
     pub(super) fn last_command(&self) -> &str {
         let platform = &self.plan.platform;
         match self.state {
-            State::Login { .. } | State::Done => "",
+            State::Login { .. } | State::Idle | State::Done => "",
             State::Enable { .. } => platform.enable.as_ref().map_or("", |enable| enable.command.as_str()),
             State::Prepare { step } => platform.prepare.get(step).map_or("", String::as_str),
             State::Collect { alternative, .. } => self.step_command(alternative).unwrap_or(""),
@@ -85,7 +85,7 @@ impl Machine {
 
     /// Moves the answer out of the terminal: no copy of a large configuration is made.
     pub(super) fn keep_answer(&mut self, part: usize, context: Option<String>, now: Instant) {
-        let command = self.last_command().to_owned();
+        let (command, accepted) = (self.last_command().to_owned(), !self.is_rejected());
         let start = self.echo_end();
         let end = start + self.answer().trim_ascii_end().len();
         let mut text = self.terminal.take_lines();
@@ -97,7 +97,8 @@ impl Machine {
             text.push(b'\n');
         }
         self.dialogue.captured(now - self.started, text.len());
-        self.outputs.push(Output { part, context, command, capture: Capture::new(text) });
+        let (capture, duration) = (Capture::new(text), now - self.command_sent);
+        self.outputs.push(Output { part, context, command, capture, accepted, duration });
     }
 
     pub(super) fn note_answer(&mut self, now: Instant) {

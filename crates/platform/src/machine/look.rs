@@ -20,7 +20,7 @@ impl Machine {
             State::Enable { password_sent } => self.look_enable(password_sent, now),
             State::Prepare { step } => self.look_prepare(step, now),
             State::Collect { .. } => self.look_collect(now),
-            State::Logout | State::Done => {}
+            State::Idle | State::Logout | State::Done => {}
         }
     }
 
@@ -48,19 +48,20 @@ impl Machine {
                 self.state = State::Prepare { step };
                 self.send_command(&command, now);
             }
-            None => self.go_on(now),
+            None => {
+                self.home = self.find_prompt().map(|(mode, _)| mode);
+                self.go_on(now);
+            }
         }
     }
 
     /// Takes the next step, or logs out behind the last one.
-    fn go_on(&mut self, now: Instant) {
+    pub(super) fn go_on(&mut self, now: Instant) {
         let platform = self.plan.platform.clone();
         match self.steps.advance(&platform) {
             Some(_) => self.ask(0, now),
-            None => {
-                self.state = State::Logout;
-                self.send_command(&platform.logout, now);
-            }
+            None if self.plan.stay => self.state = State::Idle,
+            None => self.leave(now),
         }
     }
 
@@ -89,11 +90,14 @@ impl Machine {
 
     fn look_part(&mut self, part: usize, context: Option<Arc<str>>, now: Instant) {
         let State::Collect { alternative, suspects, .. } = self.state else { return };
-        let platform = self.plan.platform.clone();
-        let wanted = &platform.parts[part];
+        let parts = self.plan.parts.clone();
+        let wanted = &parts[part];
         if self.is_rejected() {
             self.record(false, now);
-            if alternative + 1 < wanted.commands.len() {
+            if wanted.keep_refusal {
+                self.keep_answer(part, None, now);
+                self.go_on(now);
+            } else if alternative + 1 < wanted.commands.len() {
                 self.note_answer(now);
                 self.ask(alternative + 1, now);
             } else if wanted.optional {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Login ──prompt──▶ (Enable ──password──▶) Prepare ──each command──▶ Collect ──each part──▶ Logout ──▶ Done
+//!                                                                  ▲        └──▶ Idle ──▶ Collect | Logout
 //!   any state ──deadline, close, flood──▶ Done with a failure
 //! ```
 //!
@@ -12,6 +13,7 @@
 mod answer;
 mod login;
 mod look;
+mod stay;
 mod steps;
 mod types;
 
@@ -41,10 +43,22 @@ const MAX_SUSPECTS: u32 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Login { prompt_seen: bool },
-    Enable { password_sent: bool },
-    Prepare { step: usize },
-    Collect { alternative: usize, suspects: u32, suspect: Option<Doubt> },
+    Login {
+        prompt_seen: bool,
+    },
+    Enable {
+        password_sent: bool,
+    },
+    Prepare {
+        step: usize,
+    },
+    Collect {
+        alternative: usize,
+        suspects: u32,
+        suspect: Option<Doubt>,
+    },
+    /// All is asked; the prompt stands there.
+    Idle,
     Logout,
     Done,
 }
@@ -90,6 +104,8 @@ pub struct Machine {
     echo: Echo,
     steps: Steps,
     host: Option<Vec<u8>>,
+    /// The mode in which commands are given.
+    home: Option<usize>,
     login_time: Option<Duration>,
     dialogs: u32,
     /// Which questions of a login inside the shell were answered.
@@ -119,9 +135,10 @@ impl Machine {
             command_sent: now,
             received: 0,
             echo: Echo::Unknown,
-            steps: Steps::of(&plan.platform),
+            steps: Steps::of(&plan.parts, plan.platform.contexts.len()),
             plan,
             host: None,
+            home: None,
             login_time: None,
             dialogs: 0,
             asked: Asked::default(),
@@ -134,8 +151,8 @@ impl Machine {
 
     /// The device sent something.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
-        if matches!(self.state, State::Logout | State::Done) {
-            // Everything wanted is there; what is said now is a farewell.
+        if matches!(self.state, State::Idle | State::Logout | State::Done) {
+            // Everything wanted is there; what is said now is a log message or a farewell.
             return;
         }
         self.heard = now;
@@ -170,7 +187,7 @@ impl Machine {
             if let Some(bytes) = self.outgoing.pop_front() {
                 return Next::Send(bytes);
             }
-            if self.state == State::Done {
+            if matches!(self.state, State::Idle | State::Done) {
                 return Next::Finished;
             }
             let deadline = self.deadline();
@@ -187,7 +204,7 @@ impl Machine {
             State::Login { .. } => Phase::Login,
             State::Enable { .. } => Phase::Enable,
             State::Prepare { .. } => Phase::Prepare,
-            State::Collect { .. } => Phase::Collect,
+            State::Collect { .. } | State::Idle => Phase::Collect,
             State::Logout | State::Done => Phase::Logout,
         }
     }
@@ -202,19 +219,25 @@ impl Machine {
 
     /// What became of it; everything collected is lost unless the session finished.
     pub fn report(mut self) -> Report {
-        if self.state != State::Done {
+        if !matches!(self.state, State::Done | State::Idle) {
             let now = self.heard;
             self.fail(ErrorCode::Cancelled, "the session was given up before its end".to_owned(), now);
         }
+        self.interim()
+    }
+
+    /// What became of it since the last time that somebody took it. For a session that stays.
+    pub fn interim(&mut self) -> Report {
+        let outputs = std::mem::take(&mut self.outputs);
         Report {
-            result: match self.failure {
+            result: match self.failure.take() {
                 Some(failure) => Err(failure),
-                None => Ok(self.outputs),
+                None => Ok(outputs),
             },
-            commands: self.commands,
-            dialogue: self.dialogue.into_text(),
-            host: self.host.map(|host| String::from_utf8_lossy(&host).into_owned()),
-            login_time: self.login_time,
+            commands: std::mem::take(&mut self.commands),
+            dialogue: std::mem::take(&mut self.dialogue).into_text(),
+            host: self.host.as_ref().map(|host| String::from_utf8_lossy(host).into_owned()),
+            login_time: self.login_time.take(),
         }
     }
 
@@ -228,7 +251,7 @@ impl Machine {
             State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
             State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
             State::Logout => limits.logout,
-            State::Enable { .. } | State::Prepare { .. } | State::Done => limits.silence,
+            State::Enable { .. } | State::Prepare { .. } | State::Idle | State::Done => limits.silence,
         };
         (self.heard + silence).min(self.started + limits.session)
     }

@@ -34,15 +34,15 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn of(platform: &Platform) -> Self {
+    pub(super) fn of(parts: &[Part], contexts: usize) -> Self {
         let step = |(part, wanted): (usize, &Part)| match wanted.for_each {
             Some(context) => Step::Each { part, context },
             None => Step::Part { part, context: None },
         };
         Self {
-            left: platform.parts.iter().enumerate().map(step).collect(),
+            left: parts.iter().enumerate().map(step).collect(),
             current: None,
-            names: vec![None; platform.contexts.len()],
+            names: vec![None; contexts],
         }
     }
 
@@ -113,7 +113,7 @@ impl Machine {
     /// The part that is being asked for.
     pub(super) fn wanted(&self) -> Option<&Part> {
         match self.steps.current() {
-            Some(Step::Part { part, .. }) => self.plan.platform.parts.get(*part),
+            Some(Step::Part { part, .. }) => self.plan.parts.get(*part),
             _ => None,
         }
     }
@@ -126,7 +126,7 @@ impl Machine {
             Step::Move(command) => Some(command),
             Step::Each { .. } => None,
             Step::Part { part, .. } => {
-                platform.parts.get(*part)?.commands.get(alternative).map(String::as_str)
+                self.plan.parts.get(*part)?.commands.get(alternative).map(String::as_str)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What goes into a session machine and what comes out.
 
-use crate::Platform;
-use netraven_model::{Capture, Failure, Secret};
+use crate::{Part, Platform};
+use netraven_model::{Capture, Failure, Login, Secret};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,10 @@ use zeroize::Zeroizing;
 pub struct Plan {
     /// How to talk to the device.
     pub platform: Arc<Platform>,
+    /// What to ask: the platform's own parts for a backup.
+    pub parts: Arc<[Part]>,
+    /// Whether the session stays open behind the last answer, for [`super::Machine::again`].
+    pub stay: bool,
     /// The login's user name, for devices that ask for it once more inside the shell.
     pub username: String,
     /// The login's password: the answer to `enable` where there is no secret of its own.
@@ -20,6 +24,21 @@ pub struct Plan {
     pub enable: Option<Secret>,
     /// Bounds.
     pub limits: Limits,
+}
+
+impl Plan {
+    /// A backup: the platform's own parts, and then the end of the session.
+    pub fn backup(platform: Arc<Platform>, login: &Login, limits: Limits) -> Self {
+        Self {
+            parts: platform.parts.clone(),
+            stay: false,
+            platform,
+            username: login.username.clone(),
+            password: login.password.clone(),
+            enable: login.enable.clone(),
+            limits,
+        }
+    }
 }
 
 /// Bounds of one session.
@@ -61,7 +80,7 @@ impl fmt::Debug for Next {
 /// One part of the backup as it came.
 #[derive(Debug)]
 pub struct Output {
-    /// Index into the platform's parts.
+    /// Index into the plan's parts.
     pub part: usize,
     /// VDOM, virtual system or the like; `None` for the device as a whole.
     pub context: Option<String>,
@@ -69,6 +88,10 @@ pub struct Output {
     pub command: String,
     /// The answer, without echo and prompt.
     pub capture: Capture,
+    /// Whether the device carried the command out.
+    pub accepted: bool,
+    /// From the command until the prompt came back.
+    pub duration: Duration,
 }
 
 /// One command of the session, for the job log.

@@ -2,7 +2,7 @@
 
 use crate::device::{RecordedDevice, clean};
 use crate::recording::{Recording, wire};
-use netraven_model::{Failure, PartKind};
+use netraven_model::{Failure, Login, PartKind};
 use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform, Terminal};
 use netraven_seal::{FingerprintKey, RawPart, decompress, mask};
 use std::collections::HashSet;
@@ -92,7 +92,8 @@ fn play(platform: &Arc<Platform>, device: &mut RecordedDevice) -> Result<Vec<Out
     let mut now = Instant::now();
     let secret = || Some("not-recorded".into());
     let (username, password) = ("netraven".to_owned(), secret());
-    let plan = Plan { platform: platform.clone(), username, password, enable: secret(), limits: LIMITS };
+    let login = Login { username, password, enable: secret(), ..Login::default() };
+    let plan = Plan::backup(platform.clone(), &login, LIMITS);
     let mut machine = Machine::new(plan, now);
     let mut bytes = device.greeting();
     loop {

@@ -2,9 +2,9 @@
 
 use super::Context;
 use chrono::Utc;
-use netraven_device::{CollectRequest, Collected, LoginResult, Outcome, Previous, collect, recognise};
+use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
 use netraven_model::{
-    Capture, CredentialId, ErrorCode, Event, Failure, HostKey, JobEvent, JobKind, Login, Phase, Secret,
+    Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase, Secret,
 };
 use netraven_platform::{AUTO, Platform, Platforms};
 use netraven_seal::RawPart;
@@ -118,20 +118,20 @@ impl<'a> Course<'a> {
         credential: CredentialId,
         known: &mut Option<Arc<Platform>>,
     ) -> Result<(Collected, Arc<Platform>), Failure> {
-        let (platforms, settings) = (self.platforms.clone(), &self.context.settings.device);
+        let (platforms, gateway) = (self.platforms.clone(), &self.context.gateway);
         let platform = match known {
             Some(platform) => platform.clone(),
             None => {
                 let questions = platforms.questions("", 0..0).map_err(|error| {
                     self.fail(Failure::new(ErrorCode::Internal, Phase::Connect, error.to_string()))
                 })?;
-                let outcome = recognise(&self.request(login.clone(), &questions), &platforms, settings).await;
+                let outcome = gateway.recognise(&self.request(login.clone(), &questions), &platforms).await;
                 let platform = self.take(outcome, credential)?;
                 self.finished.recognised = Some(platform.name.clone());
                 known.insert(platform).clone()
             }
         };
-        let outcome = collect(&self.request(login, &platform), settings).await;
+        let outcome = gateway.collect(&self.request(login, &platform)).await;
         let collected = self.take(outcome, credential)?;
         self.rules_only = self.only_rules_changed(&collected, &platform).await;
         Ok((collected, platform))
@@ -166,10 +166,11 @@ impl<'a> Course<'a> {
         let previous = claimed.previous.as_ref();
         CollectRequest {
             job: Some(claimed.job),
-            target: claimed.target.clone(),
+            access: Access {
+                host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
+                ..Access::new(claimed.target.clone(), login)
+            },
             platform: platform.clone(),
-            login,
-            host_keys: claimed.host_keys.iter().chain(learned).cloned().collect::<Vec<HostKey>>(),
             fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),
             previous: previous.map(|p| Previous { significant: p.significant, size: p.size }),
         }

@@ -14,6 +14,7 @@ use crate::committer::Results;
 use crate::definitions::Definitions;
 use crate::stores::Stores;
 use crate::worker::WorkerSettings;
+use netraven_device::Gateway;
 use netraven_vault::Vault;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) vault: Arc<Vault>,
     pub(crate) definitions: Definitions,
     pub(crate) settings: WorkerSettings,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) results: Results,
     pub(crate) running: Arc<Running>,
 }

@@ -2,7 +2,7 @@ use crate::credentials::StoredCredential;
 use crate::devices::{DEFAULT_PORT, port};
 use crate::rows::{hash, unsigned, word};
 use crate::{Store, StoreError};
-use netraven_model::{DeviceId, Hash256, HostKey, JobId, JobKind, RunId, Target, VersionId};
+use netraven_model::{DeviceId, Hash256, HostKey, JobId, JobKind, Protocol, RunId, Target, VersionId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 use std::collections::HashMap;
@@ -188,6 +188,7 @@ impl FromRow<'_, PgRow> for ClaimedJob {
                 uuid: row.try_get("uuid")?,
                 hostname: row.try_get("hostname")?,
                 address: row.try_get("ip_address")?,
+                protocol: Protocol::Ssh,
                 port: port(row)?.unwrap_or(DEFAULT_PORT),
                 platform: row.try_get("device_type")?,
             },

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::work::device_settings;
 use netraven_device::{Chunk, DeviceSettings, SshShell, open};
 use netraven_model::{Failure, Login};
-use netraven_platform::{Limits, Machine, Next, Output, Plan};
+use netraven_platform::{Machine, Next, Output, Plan};
 use netraven_replay::record::{Exchange, Sent};
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
@@ -72,20 +72,7 @@ async fn session(
 }
 
 fn plan(chosen: &Chosen, settings: &DeviceSettings) -> Plan {
-    let login = &chosen.login;
-    Plan {
-        platform: chosen.platform.clone(),
-        username: login.username.clone(),
-        password: login.password.clone(),
-        enable: login.enable.clone(),
-        limits: Limits {
-            login: settings.login_timeout,
-            silence: settings.command_timeout,
-            session: settings.session_timeout,
-            logout: settings.logout_timeout,
-            max_output: settings.max_output,
-        },
-    }
+    Plan::backup(chosen.platform.clone(), &chosen.login, settings.limits())
 }
 
 /// Whether a line is one of the credential's secrets.

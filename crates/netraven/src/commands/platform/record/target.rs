@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::{CliError, Result};
 use crate::input::secrets;
 use crate::sealing::open_vault;
-use netraven_model::{HostKey, Login, Target};
+use netraven_model::{HostKey, Login, Protocol, Target};
 use netraven_platform::Platform;
 use netraven_service::open_credential;
 use netraven_store::access::Role;
@@ -102,6 +102,7 @@ fn target(address: &str, port: u16, platform: &str) -> Target {
         uuid: Uuid::nil(),
         hostname: address.to_owned(),
         address: address.to_owned(),
+        protocol: Protocol::Ssh,
         port,
         platform: platform.to_owned(),
     }

@@ -1,21 +1,20 @@
 //! Finding out of which family a device is.
 
+use super::Gateway;
 use crate::course::Course;
 use crate::outcome::Outcome;
-use crate::request::{CollectRequest, DeviceSettings};
+use crate::request::CollectRequest;
 use netraven_model::{Capture, ErrorCode, Event, Failure, Phase};
 use netraven_platform::{LoadError, NotRecognised, Platform, Platforms};
 use std::sync::Arc;
 
-/// Asks a device some harmless commands to find out of which family it is. The request's platform is not used beyond
-/// the login. Dropping the future closes the session.
-pub async fn recognise(
+pub(super) async fn recognise(
+    gateway: &Gateway,
     request: &CollectRequest,
     platforms: &Platforms,
-    settings: &DeviceSettings,
 ) -> Outcome<Arc<Platform>> {
-    let mut course = Course::new(request, settings);
-    let result = run(&mut course, platforms).await;
+    let mut course = Course::new(gateway, request.job, &request.access);
+    let result = run(&mut course, &request.platform, platforms).await;
     if let Ok(platform) = &result {
         course.event(Event::PlatformRecognised { platform: platform.name.clone() });
     }
@@ -25,14 +24,22 @@ pub async fn recognise(
 /// Commands per session: one that most families know, then some more, then the rest.
 const ROUNDS: [usize; 3] = [1, 8, 32];
 
-async fn run(course: &mut Course<'_>, platforms: &Platforms) -> Result<Arc<Platform>, Failure> {
+async fn run(
+    course: &mut Course<'_>,
+    login: &Platform,
+    platforms: &Platforms,
+) -> Result<Arc<Platform>, Failure> {
+    let gateway = course.gateway;
     let mut commands: Vec<String> = Vec::new();
     let mut answers: Vec<(String, Capture)> = Vec::new();
     let mut reason = NotRecognised::None;
     for count in ROUNDS {
         let asked = commands.len()..commands.len() + count;
-        let questions = |version: &str| platforms.questions(version, asked).map_err(|error| broken(&error));
-        let (asked, version, outputs) = course.converse(questions).await?;
+        let questions = |version: &str| {
+            let platform = platforms.questions(version, asked).map_err(|error| broken(&error))?;
+            Ok(gateway.talk(platform))
+        };
+        let (asked, version, outputs) = course.converse(login, questions).await?;
         if asked.parts.is_empty() {
             break;
         }

@@ -7,9 +7,10 @@
 //!   -> else compressed and handed out
 //! ```
 
+use super::Gateway;
 use crate::course::Course;
 use crate::outcome::{CollectOutcome, Collected};
-use crate::request::{CollectRequest, DeviceSettings};
+use crate::request::CollectRequest;
 use netraven_model::{ErrorCode, Event, Facts, Failure, Phase};
 use netraven_platform::{Output, Platform};
 use netraven_seal::{Masked, RawPart, SealError, mask};
@@ -17,21 +18,20 @@ use netraven_seal::{Masked, RawPart, SealError, mask};
 /// A configuration that lost more than half of its size is read a second time before it is believed.
 const MUCH_SMALLER: u64 = 2;
 
-/// Backs up one device. Dropping the future closes the session.
-pub async fn collect(request: &CollectRequest, settings: &DeviceSettings) -> CollectOutcome {
-    let mut course = Course::new(request, settings);
-    let result = run(&mut course).await;
+pub(super) async fn collect(gateway: &Gateway, request: &CollectRequest) -> CollectOutcome {
+    let mut course = Course::new(gateway, request.job, &request.access);
+    let result = run(&mut course, request).await;
     course.end(result)
 }
 
-async fn run(course: &mut Course<'_>) -> Result<Collected, Failure> {
-    let previous = course.request.previous;
-    let (mut masked, mut facts) = read(course).await?;
+async fn run(course: &mut Course<'_>, request: &CollectRequest) -> Result<Collected, Failure> {
+    let previous = request.previous;
+    let (mut masked, mut facts) = read(course, request).await?;
     let before = previous.map_or(0, |previous| previous.size);
     let much_smaller = |masked: &Masked| masked.size().saturating_mul(MUCH_SMALLER) < before;
     let suspicious = much_smaller(&masked);
     if suspicious {
-        (masked, facts) = read(course).await?;
+        (masked, facts) = read(course, request).await?;
     }
     if previous.is_some_and(|previous| previous.significant == masked.significant()) {
         return Ok(Collected::Unchanged { facts });
@@ -45,9 +45,9 @@ async fn run(course: &mut Course<'_>) -> Result<Collected, Failure> {
 }
 
 /// One session: its parts without secrets, and what they tell about the device.
-async fn read(course: &mut Course<'_>) -> Result<(Masked, Facts), Failure> {
-    let request = course.request;
-    let (platform, _, outputs) = course.converse(|_| Ok(request.platform.clone())).await?;
+async fn read(course: &mut Course<'_>, request: &CollectRequest) -> Result<(Masked, Facts), Failure> {
+    let talk = course.gateway.talk(request.platform.clone());
+    let (platform, _, outputs) = course.converse(&request.platform, |_| Ok(talk)).await?;
     let texts: Vec<_> = outputs.iter().map(|output| (output.part, output.capture.expose_bytes())).collect();
     let facts = platform.find_facts(&texts);
     let parts = outputs.into_iter().map(|output| raw_part(&platform, output)).collect();

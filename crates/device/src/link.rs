@@ -1,0 +1,132 @@
+//! A line to a device on which a session is held: bytes in, bytes out, whatever carries them.
+
+use crate::outcome::LoginResult;
+use crate::request::{Access, DeviceSettings};
+use crate::ssh::{self, SshConnection, SshShell};
+use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol};
+use std::fmt;
+use tokio::time::Instant;
+
+/// What comes from a device.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Chunk {
+    /// Output; never empty.
+    Data(Vec<u8>),
+    /// The device sends no more output, but may still take input.
+    Eof,
+    /// The channel or the connection is closed.
+    Closed {
+        /// The shell's exit status, when the device told it.
+        exit_status: Option<u32>,
+    },
+}
+
+/// What a device says may hold secrets.
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::Eof => f.write_str("Eof"),
+            Self::Closed { exit_status } => write!(f, "Closed({exit_status:?})"),
+        }
+    }
+}
+
+/// An open line. Dropping it closes its socket at once.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// A shell over SSH.
+    Ssh(SshConnection, SshShell),
+}
+
+/// What was learned while a line was opened, or failed to open.
+#[derive(Debug)]
+pub(crate) struct Opening<T> {
+    pub(crate) result: Result<T, Failure>,
+    /// The host key, when none was known before.
+    pub(crate) learned: Option<HostKey>,
+    /// What the device said to the credential.
+    pub(crate) login: LoginResult,
+}
+
+impl<T> Opening<T> {
+    fn failed(failure: Failure) -> Self {
+        Self { result: Err(failure), learned: None, login: LoginResult::NotTried }
+    }
+}
+
+impl Link {
+    /// Connects and logs in as far as the protocol itself does that; what stands on the terminal then is the session's.
+    pub(crate) async fn open(access: &Access, settings: &DeviceSettings) -> Opening<Self> {
+        match access.target.protocol {
+            Protocol::Ssh => open_ssh(access, settings).await,
+            Protocol::Telnet | Protocol::Http => {
+                let message = format!("{} is not spoken yet", access.target.protocol.as_str());
+                Opening::failed(Failure::new(ErrorCode::Unsupported, Phase::Connect, message))
+            }
+        }
+    }
+
+    /// How the server introduced itself; empty where the protocol has no such thing.
+    pub(crate) fn server_version(&self) -> &str {
+        match self {
+            Self::Ssh(connection, _) => connection.server_version(),
+        }
+    }
+
+    /// What proves who answered, for the connection log.
+    pub(crate) fn proof(&self) -> String {
+        match self {
+            Self::Ssh(connection, _) => {
+                let key = connection.host_key();
+                format!("{} {}", key.algorithm, key.fingerprint)
+            }
+        }
+    }
+
+    /// Sends bytes. `phase` is for the failure's sake; a device that takes nothing until `deadline` is a `timeout`.
+    pub(crate) async fn send(
+        &mut self,
+        bytes: &[u8],
+        phase: Phase,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Ssh(_, shell) => shell.send(bytes, phase, deadline).await,
+        }
+    }
+
+    /// The next thing that the device sends; waits without limit. Dropping the future loses nothing.
+    pub(crate) async fn recv(&mut self) -> Chunk {
+        match self {
+            Self::Ssh(_, shell) => shell.recv().await,
+        }
+    }
+
+    /// Says goodbye, and closes the socket even where nobody takes notice.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Ssh(connection, _) => connection.disconnect().await,
+        }
+    }
+}
+
+async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
+    let opened = ssh::open(&access.target, &access.login, &access.host_keys, &settings.ssh).await;
+    let mut connection = match opened {
+        Ok(connection) => connection,
+        Err(open) => {
+            let login = if open.auth_refused { LoginResult::Refused } else { LoginResult::NotTried };
+            return Opening { result: Err(open.failure), learned: open.learned, login };
+        }
+    };
+    let learned = connection.learned().then(|| connection.host_key().clone());
+    let result = match connection.shell().await {
+        Ok(shell) => Ok(Link::Ssh(connection, shell)),
+        Err(failure) => {
+            connection.disconnect().await;
+            Err(failure)
+        }
+    };
+    Opening { result, learned, login: LoginResult::Accepted }
+}
