@@ -1,6 +1,6 @@
 //! Sessions with one device, one after the other: what they learn and what happened is collected on the way.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Pass, Session, pause};
 use crate::link::Link;
 use crate::outcome::{LoginResult, Outcome};
 use crate::request::Access;
@@ -16,10 +16,14 @@ pub(crate) struct Course<'a> {
     pub(crate) gateway: &'a Gateway,
     job: Option<JobId>,
     access: &'a Access,
+    /// All of it is to be over then.
+    until: Instant,
     learned: Option<HostKey>,
     login: LoginResult,
     events: Vec<JobEvent>,
     dialogue: String,
+    /// The right to hold a session with the device.
+    pass: Option<Pass<'a>>,
 }
 
 /// How a session is to be held.
@@ -33,20 +37,35 @@ pub(crate) struct Talk {
 }
 
 impl<'a> Course<'a> {
-    pub(crate) fn new(gateway: &'a Gateway, job: Option<JobId>, access: &'a Access) -> Self {
-        let login = LoginResult::NotTried;
-        Self { gateway, job, access, learned: None, login, events: Vec::new(), dialogue: String::new() }
+    pub(crate) fn new(
+        gateway: &'a Gateway,
+        job: Option<JobId>,
+        access: &'a Access,
+        within: Duration,
+    ) -> Self {
+        Self {
+            gateway,
+            job,
+            access,
+            until: Instant::now() + within,
+            learned: None,
+            login: LoginResult::NotTried,
+            events: Vec::new(),
+            dialogue: String::new(),
+            pass: None,
+        }
     }
 
-    /// One session, of which it is told how to be held when the server has introduced itself: how the server did so, and
-    /// what the commands brought.
+    /// One session, of which it is told how to be held when the server has introduced itself: the platform, how the
+    /// server introduced itself, and what the commands brought.
     pub(crate) async fn converse(
         &mut self,
         suffix: &Platform,
         choose: impl FnOnce(&str) -> Result<Talk, Failure>,
     ) -> Result<(Arc<Platform>, String, Vec<Output>), Failure> {
+        self.enter().await?;
         let connecting = Instant::now();
-        let mut link = self.connect(suffix).await?;
+        let link = self.connect(suffix).await?;
         let version = link.server_version().to_owned();
         let talk = match choose(&version) {
             Ok(talk) => talk,
@@ -56,35 +75,94 @@ impl<'a> Course<'a> {
             }
         };
         let platform = talk.platform.clone();
+        let stay = talk.stay;
         self.greet(&link, &platform);
+        let machine = Machine::new(self.plan(talk), Instant::now());
+        let session = Session { link, machine };
+        let outputs = self.hold(session, connecting, stay.then(|| platform.clone())).await?;
+        Ok((platform, version, outputs))
+    }
+
+    /// What the commands bring in a session that was kept open, if there is one that still answers.
+    pub(crate) async fn resume(&mut self, talk: &Talk) -> Result<Option<Vec<Output>>, Failure> {
+        self.enter().await?;
+        let found = self.gateway.reuse(self.access, &talk.platform).await;
+        let Some(mut session) = found else { return Ok(None) };
+        self.login = LoginResult::Accepted;
+        self.dialogue.push_str("# a session that was kept open\n");
+        let now = Instant::now();
+        session.machine.again(talk.parts.clone(), talk.limits, now);
+        self.hold(session, now, Some(talk.platform.clone())).await.map(Some)
+    }
+
+    /// Runs a session to its end, or until it is idle and can be kept for the platform's next request.
+    async fn hold(
+        &mut self,
+        mut session: Session,
+        connecting: Instant,
+        keep: Option<Arc<Platform>>,
+    ) -> Result<Vec<Output>, Failure> {
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
-        let mut machine = Machine::new(self.plan(talk), Instant::now());
-        session::run(&mut link, &mut machine).await;
-        link.close().await;
-        let report = machine.report();
+        session::run(&mut session.link, &mut session.machine).await;
+        let report = session.machine.interim();
+        match keep {
+            Some(platform) if session.machine.is_idle() => self.gateway.keep(self.access, &platform, session),
+            _ => session.link.close().await,
+        }
         self.note(&report, opened, connected_in);
-        Ok((platform, version, report.result?))
+        report.result
     }
 
     /// The end of the course.
     pub(crate) fn end<T>(mut self, result: Result<T, Failure>) -> Outcome<T> {
         if let Err(failure) = &result {
+            self.gateway.tally.of(&self.access.target.platform, |counts| {
+                *counts.failures.entry(failure.code).or_default() += 1;
+            });
             self.event(Event::Failed { failure: failure.clone() });
         }
         let Self { learned, login, events, dialogue, .. } = self;
         Outcome { result, learned, login, events, dialogue }
     }
 
+    /// Waits for the right to hold a session, once.
+    async fn enter(&mut self) -> Result<(), Failure> {
+        if self.pass.is_none() {
+            self.pass = Some(self.gateway.enter(self.access, self.until).await?);
+        }
+        Ok(())
+    }
+
+    /// Connects, several times where the way to the device is the trouble.
     async fn connect(&mut self, platform: &Platform) -> Result<Link, Failure> {
         let mut access = self.access.clone();
+        access.login = platform.login(&access.login).into_owned();
+        for attempt in 1.. {
+            let failure = match self.attempt(&mut access).await {
+                Ok(link) => return Ok(link),
+                Err(failure) => failure,
+            };
+            let wait = pause(&self.gateway.settings.connect, attempt, &failure, self.login);
+            match wait.filter(|wait| Instant::now() + *wait < self.until) {
+                Some(wait) => {
+                    self.event(Event::ConnectionRetried { failure, in_millis: millis(wait) });
+                    tokio::time::sleep(wait).await;
+                }
+                None => return Err(failure),
+            }
+        }
+        Err(Failure::new(ErrorCode::Internal, netraven_model::Phase::Connect, "no connection was tried"))
+    }
+
+    async fn attempt(&mut self, access: &mut Access) -> Result<Link, Failure> {
         if access.host_keys.is_empty() {
             // The key learned by a first session binds the second one.
             access.host_keys.extend(self.learned.clone());
         }
-        access.login = platform.login(&access.login).into_owned();
-        let opening = Link::open(&access, &self.gateway.settings).await;
+        let opening = Link::open(access, &self.gateway.settings).await;
         if let Some(key) = opening.learned {
-            self.learn(key);
+            self.event(Event::HostKeyLearned { fingerprint: key.fingerprint.clone() });
+            self.learned = Some(key);
         }
         match opening.login {
             LoginResult::NotTried => {}
@@ -94,12 +172,10 @@ impl<'a> Course<'a> {
             }
             LoginResult::Accepted => self.login = LoginResult::Accepted,
         }
+        if opening.result.is_ok() {
+            self.gateway.tally.of(&access.target.platform, |counts| counts.sessions += 1);
+        }
         opening.result
-    }
-
-    fn learn(&mut self, key: HostKey) {
-        self.event(Event::HostKeyLearned { fingerprint: key.fingerprint.clone() });
-        self.learned = Some(key);
     }
 
     /// The head of the connection log: who answered.
@@ -135,6 +211,11 @@ impl<'a> Course<'a> {
             };
             self.event_at(opened + delta(record.at), event);
         }
+        let accepted = report.commands.iter().filter(|record| record.accepted).count() as u64;
+        self.gateway.tally.of(&self.access.target.platform, |counts| {
+            counts.commands += accepted;
+            counts.refused += report.commands.len() as u64 - accepted;
+        });
         if report
             .result
             .as_ref()

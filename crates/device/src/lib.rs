@@ -13,10 +13,10 @@ mod request;
 mod session;
 mod ssh;
 
-pub use gateway::{Answer, Gateway};
+pub use gateway::{Answer, Counts, Gateway, Networks, NotANetwork, Status};
 pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LoginResult, Outcome};
-pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Previous};
+pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous};
 pub use ssh::{
     AlgorithmProfile, KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal,
     check_private_key, open,

@@ -1,5 +1,6 @@
 use crate::SshSettings;
-use netraven_model::{Hash256, HostKey, JobId, Login, Target};
+use crate::gateway::Networks;
+use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, Target};
 use netraven_platform::{Limits, Platform};
 use netraven_seal::FingerprintKey;
 use std::sync::Arc;
@@ -31,12 +32,14 @@ pub struct Access {
     pub host_keys: Vec<HostKey>,
     /// The jump hosts on the way, the first one first; each is reached through the one before it.
     pub via: Vec<Access>,
+    /// Where the device stands: sessions of one site share its limits.
+    pub site: Option<String>,
 }
 
 impl Access {
     /// A first contact without jump hosts.
     pub fn new(target: Target, login: Login) -> Self {
-        Self { target, login, host_keys: Vec::new(), via: Vec::new() }
+        Self { target, login, host_keys: Vec::new(), via: Vec::new(), site: None }
     }
 }
 
@@ -64,9 +67,32 @@ pub struct Previous {
     pub size: u64,
 }
 
+/// Limits of the sessions that share a bottleneck: a site's line, a jump host, the AAA server behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// Sessions at the same time; `None` for no limit of its own.
+    pub sessions: Option<usize>,
+    /// Logins per second; `None` for as many as there are.
+    pub logins_per_second: Option<f64>,
+}
+
 /// Bounds and habits, the same for all devices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceSettings {
+    /// Sessions at the same time.
+    pub parallel_sessions: usize,
+    /// Limits of each site.
+    pub site: Pace,
+    /// Limits of each jump host.
+    pub jump_host: Pace,
+    /// Which addresses may be connected to.
+    pub networks: Networks,
+    /// When a connection that did not come about is tried again.
+    pub connect: Backoff,
+    /// Idle sessions that are kept for the next request; 0 keeps none.
+    pub max_pool_size: usize,
+    /// How long an idle session is kept.
+    pub idle_timeout: Duration,
     /// How connections are made.
     pub ssh: SshSettings,
     /// The longest silence before the first prompt.
@@ -84,6 +110,18 @@ pub struct DeviceSettings {
 impl Default for DeviceSettings {
     fn default() -> Self {
         Self {
+            parallel_sessions: 1000,
+            site: Pace::default(),
+            jump_host: Pace::default(),
+            networks: Networks::default(),
+            connect: Backoff {
+                attempts: 3,
+                base: Duration::from_secs(1),
+                factor: 2,
+                limit: Duration::from_secs(30),
+            },
+            max_pool_size: 10,
+            idle_timeout: Duration::from_secs(60),
             ssh: SshSettings::default(),
             login_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(60),
@@ -106,9 +144,11 @@ impl DeviceSettings {
         }
     }
 
-    /// The longest a whole collection can take: two sessions, each with its connection.
+    /// The longest a whole collection can take: two sessions, each with its connection and the tries before it.
     pub fn longest(&self) -> Duration {
         let ssh = &self.ssh;
-        2 * (ssh.connect_timeout + ssh.handshake_timeout * 2 + ssh.auth_timeout + self.session_timeout)
+        let pauses: Duration = (1..self.connect.attempts).filter_map(|tried| self.connect.after(tried)).sum();
+        let connecting = (ssh.connect_timeout + ssh.handshake_timeout) * self.connect.attempts + pauses;
+        2 * (connecting + ssh.handshake_timeout + ssh.auth_timeout + self.session_timeout)
     }
 }

@@ -2,8 +2,10 @@
 
 words! {
     /// The protocol beneath a session.
+    #[derive(Default)]
     Protocol {
         /// SSH version 2 (RFC 4253).
+        #[default]
         Ssh = "ssh",
         /// Telnet (RFC 854).
         Telnet = "telnet",
@@ -20,12 +22,6 @@ impl Protocol {
             Self::Telnet => 23,
             Self::Http => 443,
         }
-    }
-}
-
-impl Default for Protocol {
-    fn default() -> Self {
-        Self::Ssh
     }
 }
 

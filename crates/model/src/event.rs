@@ -43,6 +43,13 @@ pub enum Event {
         /// Which attempt, from 1.
         attempt: u32,
     },
+    /// The way to the device failed and is tried again.
+    ConnectionRetried {
+        /// Why.
+        failure: Failure,
+        /// Time until then.
+        in_millis: u64,
+    },
     /// The device accepted a credential.
     LoggedIn {
         /// The one that worked; `None` for one given by hand.
@@ -123,6 +130,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::ConnectionRetried { .. } => "connection_retried",
             Self::LoggedIn { .. } => "logged_in",
             Self::CredentialRefused { .. } => "credential_refused",
             Self::HostKeyLearned { .. } => "host_key_learned",
@@ -143,9 +151,10 @@ impl Event {
     pub fn level(&self) -> EventLevel {
         match self {
             Self::CommandOutput { .. } | Self::Started { .. } => EventLevel::Debug,
-            Self::CredentialRefused { .. } | Self::MuchSmaller { .. } | Self::CommandSkipped { .. } => {
-                EventLevel::Warning
-            }
+            Self::ConnectionRetried { .. }
+            | Self::CredentialRefused { .. }
+            | Self::MuchSmaller { .. }
+            | Self::CommandSkipped { .. } => EventLevel::Warning,
             Self::Failed { .. } => EventLevel::Error,
             _ => EventLevel::Info,
         }
@@ -156,7 +165,8 @@ impl Event {
         match self {
             Self::LoggedIn { .. } | Self::CommandOutput { .. } => Some(true),
             Self::VersionStored { .. } | Self::RulesChanged { .. } | Self::Unchanged => Some(true),
-            Self::Failed { .. } | Self::CredentialRefused { .. } | Self::CommandSkipped { .. } => Some(false),
+            Self::Failed { .. } | Self::ConnectionRetried { .. } => Some(false),
+            Self::CredentialRefused { .. } | Self::CommandSkipped { .. } => Some(false),
             _ => None,
         }
     }
@@ -169,6 +179,9 @@ impl Event {
         };
         match self {
             Self::Started { attempt } => format!("attempt {attempt} started"),
+            Self::ConnectionRetried { failure, in_millis } => {
+                format!("{failure}; trying again in {in_millis} ms")
+            }
             Self::LoggedIn { credential, millis } => {
                 format!("logged in with {} after {millis} ms", named(credential))
             }

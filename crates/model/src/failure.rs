@@ -6,7 +6,7 @@ use std::fmt;
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, transient: $transient:literal, hint: $hint:literal;)+) => {
         /// The closed set of reasons for a failed session or job.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum ErrorCode { $($(#[$doc])* $variant),+ }
 
@@ -45,6 +45,9 @@ codes! {
     /// The name has no address.
     NameNotFound = "name_not_found", transient: true,
         hint: "check the device's address and this machine's DNS";
+    /// The settings do not allow a connection to that address.
+    AddressNotAllowed = "address_not_allowed", transient: false,
+        hint: "see `device.allowed_networks` and `device.denied_networks`";
     /// No answer to the connection request, or no route.
     Unreachable = "unreachable", transient: true,
         hint: "check that the device is up and that no firewall drops the connection";

@@ -78,7 +78,8 @@ impl Worker {
         let parallel = settings.parallel_sessions;
         let (committer, results) =
             Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
-        let gateway = Arc::new(Gateway::new(settings.device.clone()));
+        let device = DeviceSettings { parallel_sessions: parallel, ..settings.device.clone() };
+        let gateway = Arc::new(Gateway::new(device));
         let context = Arc::new(Context { stores, vault, definitions, settings, gateway, results, running });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
@@ -94,6 +95,11 @@ impl Worker {
         self.context.running.len()
     }
 
+    /// What holds its sessions; others in the process may share it.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.context.gateway.clone()
+    }
+
     /// Ends the worker: nothing new is claimed, sessions under way get `grace` to finish and are then
     /// closed and given back to the queue; everything collected is committed first.
     pub async fn stop(self, grace: Duration) {
@@ -104,6 +110,7 @@ impl Worker {
             self.context.running.abort_all();
             self.context.running.idle().await;
         }
+        self.context.gateway.drain().await;
         report(self.keeper.await, "keeper");
         // The last sender goes with the context, and the committer ends behind the last result.
         drop(self.context);

@@ -19,7 +19,7 @@ use netraven_seal::{Masked, RawPart, SealError, mask};
 const MUCH_SMALLER: u64 = 2;
 
 pub(super) async fn collect(gateway: &Gateway, request: &CollectRequest) -> CollectOutcome {
-    let mut course = Course::new(gateway, request.job, &request.access);
+    let mut course = Course::new(gateway, request.job, &request.access, gateway.settings.longest());
     let result = run(&mut course, request).await;
     course.end(result)
 }

@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 pub(super) async fn execute(gateway: &Gateway, request: &ExecuteRequest) -> Outcome<Vec<Answer>> {
-    let mut course = Course::new(gateway, request.job, &request.access);
+    let mut course = Course::new(gateway, request.job, &request.access, request.within);
     let result = match timeout(request.within, run(&mut course, gateway, request)).await {
         Ok(result) => result,
         Err(_) => {
@@ -43,8 +43,11 @@ async fn run(
     let limits = gateway.settings.limits();
     let limits = Limits { session: limits.session.min(request.within), ..limits };
     let platform = request.platform.clone();
-    let talk = Talk { parts, platform: platform.clone(), stay: false, limits };
-    let (_, _, outputs) = course.converse(&platform, |_| Ok(talk)).await?;
+    let talk = Talk { parts, platform: platform.clone(), stay: gateway.keeps(), limits };
+    let outputs = match course.resume(&talk).await? {
+        Some(outputs) => outputs,
+        None => course.converse(&platform, |_| Ok(talk)).await?.2,
+    };
     let answer = |output: netraven_platform::Output| Answer {
         command: output.command,
         text: output.capture,

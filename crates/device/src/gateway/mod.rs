@@ -2,26 +2,47 @@
 
 mod collect;
 mod execute;
+mod gates;
+mod keyed;
+mod networks;
+mod pool;
 mod recognise;
+mod retry;
+mod status;
 
 pub use execute::Answer;
+pub(crate) use gates::Pass;
+pub use networks::{Networks, NotANetwork};
+pub(crate) use pool::Session;
+pub(crate) use retry::pause;
+pub use status::{Counts, Status};
 
 use crate::course::Talk;
 use crate::outcome::{CollectOutcome, Outcome};
-use crate::request::{CollectRequest, DeviceSettings, ExecuteRequest};
+use crate::request::{Access, CollectRequest, DeviceSettings, ExecuteRequest};
+use crate::session;
+use gates::Gates;
+use netraven_model::Failure;
 use netraven_platform::{Platform, Platforms};
+use pool::Pool;
+use status::Tally;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Holds sessions with devices. One for a process, shared by all who need sessions.
 #[derive(Debug)]
 pub struct Gateway {
     pub(crate) settings: DeviceSettings,
+    pub(crate) tally: Tally,
+    gates: Gates,
+    pool: Pool,
 }
 
 impl Gateway {
     /// A gateway without open sessions.
     pub fn new(settings: DeviceSettings) -> Self {
-        Self { settings }
+        let (gates, pool) = (Gates::new(&settings), Pool::new(settings.max_pool_size, settings.idle_timeout));
+        Self { settings, tally: Tally::default(), gates, pool }
     }
 
     /// Its bounds and habits.
@@ -29,12 +50,18 @@ impl Gateway {
         &self.settings
     }
 
+    /// What it does and has done.
+    pub fn status(&self) -> Status {
+        Status { idle: self.pool.len(), ..self.tally.status() }
+    }
+
     /// Backs up one device. Dropping the future closes the session.
     pub async fn collect(&self, request: &CollectRequest) -> CollectOutcome {
         collect::collect(self, request).await
     }
 
-    /// Has commands answered by one device. Dropping the future closes the session.
+    /// Has commands answered by one device, in a session that is open already where there is one. Dropping the future
+    /// closes the session.
     pub async fn execute(&self, request: &ExecuteRequest) -> Outcome<Vec<Answer>> {
         execute::execute(self, request).await
     }
@@ -45,8 +72,45 @@ impl Gateway {
         recognise::recognise(self, request, platforms).await
     }
 
+    /// Logs out of all idle sessions, within some seconds, and keeps no other from now on.
+    pub async fn drain(&self) {
+        self.pool.drain().await;
+    }
+
     /// A session that asks for a platform's own parts and ends.
     pub(crate) fn talk(&self, platform: Arc<Platform>) -> Talk {
         Talk { parts: platform.parts.clone(), platform, stay: false, limits: self.settings.limits() }
+    }
+
+    /// Whether sessions are kept open.
+    pub(crate) fn keeps(&self) -> bool {
+        self.pool.keeps()
+    }
+
+    /// Waits for the right to hold a session.
+    pub(crate) async fn enter(&self, access: &Access, until: Instant) -> Result<Pass<'_>, Failure> {
+        let waiting = self.tally.waiting();
+        let entry = self.gates.enter(access, until.into()).await;
+        drop(waiting);
+        Ok(Pass { _entry: entry?, _active: self.tally.active() })
+    }
+
+    /// A kept session that still answers.
+    pub(crate) async fn reuse(&self, access: &Access, platform: &Platform) -> Option<Session> {
+        let key = self.pool.key(access, platform);
+        while let Some(mut session) = self.pool.take(&key).await {
+            session.machine.check(Instant::now());
+            session::run(&mut session.link, &mut session.machine).await;
+            if session.machine.is_idle() {
+                self.tally.of(&access.target.platform, |counts| counts.reused += 1);
+                return Some(session);
+            }
+        }
+        None
+    }
+
+    /// Keeps a session for the next request.
+    pub(crate) fn keep(&self, access: &Access, platform: &Platform, session: Session) {
+        self.pool.keep(self.pool.key(access, platform), session);
     }
 }

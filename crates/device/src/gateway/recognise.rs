@@ -13,7 +13,7 @@ pub(super) async fn recognise(
     request: &CollectRequest,
     platforms: &Platforms,
 ) -> Outcome<Arc<Platform>> {
-    let mut course = Course::new(gateway, request.job, &request.access);
+    let mut course = Course::new(gateway, request.job, &request.access, gateway.settings.longest());
     let result = run(&mut course, &request.platform, platforms).await;
     if let Ok(platform) = &result {
         course.event(Event::PlatformRecognised { platform: platform.name.clone() });

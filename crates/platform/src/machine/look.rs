@@ -20,6 +20,7 @@ impl Machine {
             State::Enable { password_sent } => self.look_enable(password_sent, now),
             State::Prepare { step } => self.look_prepare(step, now),
             State::Collect { .. } => self.look_collect(now),
+            State::Check => self.look_check(),
             State::Idle | State::Logout | State::Done => {}
         }
     }
@@ -50,6 +51,7 @@ impl Machine {
             }
             None => {
                 self.home = self.find_prompt().map(|(mode, _)| mode);
+                self.mode = self.home;
                 self.go_on(now);
             }
         }
@@ -75,12 +77,11 @@ impl Machine {
         if self.answer_pager(now) {
             return;
         }
-        if self.find_prompt().is_none() {
-            return self.went_on();
-        }
+        let Some((mode, _)) = self.find_prompt() else { return self.went_on() };
         if !self.is_answer() {
             return;
         }
+        self.mode = Some(mode);
         match self.steps.current().cloned() {
             Some(Step::Part { part, context }) => self.look_part(part, context, now),
             Some(Step::List(index)) => self.look_list(index, now),

@@ -11,6 +11,7 @@
 //! so that an output of any size costs linear time.
 
 mod answer;
+mod expiry;
 mod login;
 mod look;
 mod stay;
@@ -28,14 +29,6 @@ use std::time::{Duration, Instant};
 use steps::Steps;
 use zeroize::Zeroizing;
 
-/// A prompt that came before the end of the answer may stand inside the text: the device gets this
-/// long to go on before the answer counts as truncated.
-const SETTLE: Duration = Duration::from_secs(3);
-/// A configuration without an end of its own is believed to be whole after this much silence behind the prompt.
-const PROOF: Duration = Duration::from_millis(200);
-/// A prompt that came without the command's echo may be left over from before: a device of which it
-/// is not known yet whether it echoes gets this long to show it.
-const ECHO_WAIT: Duration = Duration::from_secs(1);
 /// More answers to login questions than any honest device asks for.
 const MAX_DIALOGS: u32 = 8;
 /// More prompts inside one answer than any honest configuration has.
@@ -59,6 +52,8 @@ enum State {
     },
     /// All is asked; the prompt stands there.
     Idle,
+    /// It is seen whether an idle session still answers.
+    Check,
     Logout,
     Done,
 }
@@ -106,6 +101,8 @@ pub struct Machine {
     host: Option<Vec<u8>>,
     /// The mode in which commands are given.
     home: Option<usize>,
+    /// The mode whose prompt was seen last.
+    mode: Option<usize>,
     login_time: Option<Duration>,
     dialogs: u32,
     /// Which questions of a login inside the shell were answered.
@@ -139,6 +136,7 @@ impl Machine {
             plan,
             host: None,
             home: None,
+            mode: None,
             login_time: None,
             dialogs: 0,
             asked: Asked::default(),
@@ -204,7 +202,7 @@ impl Machine {
             State::Login { .. } => Phase::Login,
             State::Enable { .. } => Phase::Enable,
             State::Prepare { .. } => Phase::Prepare,
-            State::Collect { .. } | State::Idle => Phase::Collect,
+            State::Collect { .. } | State::Idle | State::Check => Phase::Collect,
             State::Logout | State::Done => Phase::Logout,
         }
     }
@@ -239,80 +237,5 @@ impl Machine {
             host: self.host.as_ref().map(|host| String::from_utf8_lossy(host).into_owned()),
             login_time: self.login_time.take(),
         }
-    }
-
-    fn deadline(&self) -> Instant {
-        let limits = &self.plan.limits;
-        let silence = match self.state {
-            State::Login { prompt_seen: true } => self.plan.platform.login_quiet,
-            State::Login { .. } => limits.login,
-            State::Collect { suspect: Some(Doubt::Incomplete), .. } => SETTLE,
-            State::Collect { suspect: Some(Doubt::Unproven), .. } => PROOF,
-            State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
-            State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
-            State::Logout => limits.logout,
-            State::Enable { .. } | State::Prepare { .. } | State::Idle | State::Done => limits.silence,
-        };
-        (self.heard + silence).min(self.started + limits.session)
-    }
-
-    fn expired(&mut self, now: Instant) {
-        let limits = self.plan.limits;
-        if self.state == State::Logout {
-            self.state = State::Done;
-        } else if now >= self.started + limits.session {
-            let message =
-                format!("the session was expected to end within {:?}; {}", limits.session, self.quote_tail());
-            self.fail(ErrorCode::Timeout, message, now);
-        } else {
-            self.silent(now);
-        }
-    }
-
-    /// Nothing came for as long as the state allows.
-    fn silent(&mut self, now: Instant) {
-        let waited = now.saturating_duration_since(self.heard);
-        match self.state {
-            State::Login { prompt_seen: true } => self.logged_in(now),
-            State::Prepare { .. } | State::Collect { suspect: None, .. } if self.echo == Echo::Doubtful => {
-                self.echo = Echo::No;
-                self.heard = now;
-                self.look(now);
-            }
-            State::Login { .. } if self.terminal.text().is_empty() => {
-                let message = format!("a prompt was expected, nothing came for {waited:.1?}");
-                self.fail(ErrorCode::Timeout, message, now);
-            }
-            State::Login { .. } => {
-                let message = format!("expected a prompt {}; {}", self.prompts(), self.quote_tail());
-                self.fail(ErrorCode::PromptNotFound, message, now);
-            }
-            State::Collect { suspect: Some(Doubt::Unproven), .. } => self.believe(now),
-            State::Collect { suspect: Some(Doubt::Incomplete), .. } => {
-                let missing = self.wanted().and_then(|part| part.check_complete(self.answer()).err());
-                let missing = missing.unwrap_or_default();
-                let message = format!("the prompt came back too early: {missing}; {}", self.quote_tail());
-                self.fail(ErrorCode::Truncated, message, now);
-            }
-            _ => {
-                let message = format!(
-                    "nothing came for {waited:.1?} after `{}`, a prompt {} was expected; {}",
-                    self.last_command(),
-                    self.prompts(),
-                    self.quote_tail()
-                );
-                self.fail(ErrorCode::Timeout, message, now);
-            }
-        }
-    }
-
-    fn fail(&mut self, code: ErrorCode, message: String, now: Instant) {
-        let failure = Failure::new(code, self.phase(), message);
-        self.dialogue.note(now - self.started, &failure.to_string());
-        self.failure = Some(failure);
-        self.state = State::Done;
-        self.outgoing.clear();
-        self.outputs.clear();
-        self.terminal.clear();
     }
 }

@@ -10,7 +10,7 @@ impl Machine {
     /// Whether all is asked and the session could answer more: the prompt is that of the mode in which the first command was
     /// given. What a command may have left behind, a configuration mode or a shell, is nobody else's to find.
     pub fn is_idle(&self) -> bool {
-        self.state == State::Idle && self.find_prompt().map(|(mode, _)| mode) == self.home
+        self.state == State::Idle && self.mode == self.home
     }
 
     /// Asks an idle session for more, within limits that count from now.
@@ -19,6 +19,19 @@ impl Machine {
         (self.plan.parts, self.plan.limits) = (parts, limits);
         (self.started, self.heard) = (now, now);
         self.go_on(now);
+    }
+
+    /// Sees whether an idle session still answers: an empty line brings the prompt again.
+    pub fn check(&mut self, now: Instant) {
+        let line_end = self.plan.platform.line_end;
+        (self.started, self.state) = (now, State::Check);
+        self.send(line_end.as_bytes().to_vec(), now);
+    }
+
+    pub(super) fn look_check(&mut self) {
+        if let Some((mode, _)) = self.find_prompt() {
+            (self.state, self.mode) = (State::Idle, Some(mode));
+        }
     }
 
     /// Logs out of an idle session.
