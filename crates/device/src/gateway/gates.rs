@@ -48,9 +48,9 @@ impl Gates {
     pub(super) fn new(settings: &DeviceSettings) -> Self {
         Self {
             all: Arc::new(Semaphore::new(settings.parallel_sessions.clamp(1, Semaphore::MAX_PERMITS))),
-            devices: Keyed::default(),
-            sites: Keyed::default(),
-            hops: Keyed::default(),
+            devices: Keyed::new(|_| false),
+            sites: Keyed::new(Gate::is_paced),
+            hops: Keyed::new(Gate::is_paced),
             site_pace: settings.site,
             hop_pace: settings.jump_host,
         }
@@ -93,6 +93,12 @@ impl Gate {
         let interval = pace.logins_per_second.filter(|rate| *rate > 0.0).map_or(0.0, |rate| 1.0 / rate);
         let interval = Duration::try_from_secs_f64(interval).unwrap_or(Duration::MAX);
         Self { room: Arc::new(Semaphore::new(room)), interval, next: StdMutex::new(None) }
+    }
+
+    /// Whether the next session may not begin yet.
+    fn is_paced(&self) -> bool {
+        let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.is_some_and(|next| next > Instant::now())
     }
 
     async fn pass(&self) -> Option<OwnedSemaphorePermit> {
