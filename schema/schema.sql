@@ -283,10 +283,19 @@ CREATE TABLE netraven.devices (
     session_token bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    protocol text DEFAULT 'ssh'::text NOT NULL,
+    ssh_profile text,
+    jump_host bigint,
+    tls text DEFAULT 'verify'::text NOT NULL,
+    tls_legacy boolean DEFAULT false NOT NULL,
+    CONSTRAINT devices_check CHECK ((jump_host <> id)),
     CONSTRAINT devices_device_type_check CHECK ((device_type <> ''::text)),
     CONSTRAINT devices_ip_address_check CHECK ((ip_address <> ''::text)),
     CONSTRAINT devices_port_check CHECK (((port >= 1) AND (port <= 65535))),
-    CONSTRAINT devices_status_check CHECK ((status = ANY (ARRAY['new'::text, 'ok'::text, 'failing'::text, 'disabled'::text])))
+    CONSTRAINT devices_protocol_check CHECK ((protocol = ANY (ARRAY['ssh'::text, 'telnet'::text, 'http'::text]))),
+    CONSTRAINT devices_ssh_profile_check CHECK ((ssh_profile = ANY (ARRAY['modern'::text, 'compatible'::text, 'legacy'::text]))),
+    CONSTRAINT devices_status_check CHECK ((status = ANY (ARRAY['new'::text, 'ok'::text, 'failing'::text, 'disabled'::text]))),
+    CONSTRAINT devices_tls_check CHECK ((tls ~ '^(verify|insecure|sha256:[0-9a-f]{64})$'::text))
 )
 WITH (fillfactor='70');
 
@@ -392,6 +401,17 @@ ALTER TABLE netraven.jobs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE netraven.known_hosts (
+    address text NOT NULL,
+    port integer NOT NULL,
+    algorithm text NOT NULL,
+    fingerprint text NOT NULL,
+    key text NOT NULL,
+    first_seen timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT known_hosts_address_check CHECK ((address <> ''::text)),
+    CONSTRAINT known_hosts_port_check CHECK (((port >= 1) AND (port <= 65535)))
 );
 
 CREATE TABLE netraven.run_jobs (
@@ -620,6 +640,9 @@ ALTER TABLE ONLY netraven.job_logs_default
 ALTER TABLE ONLY netraven.jobs
     ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY netraven.known_hosts
+    ADD CONSTRAINT known_hosts_pkey PRIMARY KEY (address, port, algorithm, fingerprint);
+
 ALTER TABLE ONLY netraven.run_jobs
     ADD CONSTRAINT run_jobs_pkey PRIMARY KEY (run_id, job_id);
 
@@ -689,6 +712,8 @@ CREATE INDEX device_tags_tag ON netraven.device_tags USING btree (tag_id, device
 CREATE INDEX devices_device_type ON netraven.devices USING btree (device_type);
 
 CREATE INDEX devices_ip_address ON netraven.devices USING btree (ip_address);
+
+CREATE INDEX devices_jump_host ON netraven.devices USING btree (jump_host) WHERE (jump_host IS NOT NULL);
 
 CREATE INDEX devices_site ON netraven.devices USING btree (site, hostname) WHERE (site IS NOT NULL);
 
@@ -781,6 +806,9 @@ ALTER TABLE ONLY netraven.device_tags
 
 ALTER TABLE ONLY netraven.device_tags
     ADD CONSTRAINT device_tags_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES netraven.tags(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY netraven.devices
+    ADD CONSTRAINT devices_jump_host_fkey FOREIGN KEY (jump_host) REFERENCES netraven.devices(id);
 
 ALTER TABLE ONLY netraven.host_keys
     ADD CONSTRAINT host_keys_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;

@@ -225,8 +225,8 @@ async fn a_wrong_line_in_a_csv_file_is_named_and_nothing_is_written() {
 #[tokio::test]
 async fn an_inventory_goes_out_and_comes_in_again() {
     let Some(place) = Place::new().await else { return };
-    let text = "hostname,ip_address,device_type,port,site,description,tags\n\
-                r1,192.0.2.1,cisco_ios,2222,\"Paris, left\",,core;paris\nr2,2001:db8::2,linux,,,,default\n";
+    let text = "hostname,ip_address,device_type,port,site,description,tags,protocol,ssh_profile,jump_host\n\
+                r1,192.0.2.1,cisco_ios,2222,\"Paris, left\",,core;paris,ssh,,\nr2,2001:db8::2,linux,,,,default,ssh,,\n";
     let ran = place.run_with_input(&["device", "import", "-"], text);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(place.good(&["device", "export"]), text);

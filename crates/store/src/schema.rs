@@ -8,6 +8,7 @@ use std::collections::HashSet;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../../schema/migrations/0001_initial.sql")),
     (2, "customers", include_str!("../../../schema/migrations/0002_customers.sql")),
+    (3, "gateway", include_str!("../../../schema/migrations/0003_gateway.sql")),
 ];
 
 /// Where the migrator notes what it has applied.

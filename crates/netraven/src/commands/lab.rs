@@ -6,7 +6,7 @@ use crate::input::{csv, fields};
 use crate::signals::StopSignals;
 use clap::value_parser;
 use netraven_lab::{Failures, Lab, LabDevice, LabSettings};
-use netraven_store::devices::NewDevice;
+use netraven_store::devices::{NewDevice, Reach};
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -103,6 +103,7 @@ pub fn inventory(devices: &[LabDevice], tags: &[&str]) -> Result<Vec<NewDevice>>
                 device_type: device.platform.clone(),
                 site: Some(device.site.to_owned()),
                 description: Some("simulated".to_owned()),
+                reach: Reach::default(),
                 tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             })
         })

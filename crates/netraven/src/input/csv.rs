@@ -3,14 +3,25 @@
 use super::fields;
 use crate::nearest::{nearest, suggestion};
 use csv::{ReaderBuilder, StringRecord, Trim};
+use netraven_model::{Protocol, SshProfile};
 use netraven_platform::Platforms;
-use netraven_store::devices::{Device, NewDevice};
+use netraven_store::devices::{Device, NewDevice, Reach};
 use std::collections::HashMap;
 use std::fmt;
 
 /// The columns, in the order in which they are written.
-pub const COLUMNS: [&str; 7] =
-    ["hostname", "ip_address", "device_type", "port", "site", "description", "tags"];
+pub const COLUMNS: [&str; 10] = [
+    "hostname",
+    "ip_address",
+    "device_type",
+    "port",
+    "site",
+    "description",
+    "tags",
+    "protocol",
+    "ssh_profile",
+    "jump_host",
+];
 
 /// Those without which a line says nothing.
 const REQUIRED: [&str; 3] = ["hostname", "ip_address", "device_type"];
@@ -79,6 +90,9 @@ pub struct Entry<'a> {
     site: Option<&'a str>,
     description: Option<&'a str>,
     tags: &'a [String],
+    protocol: Option<Protocol>,
+    ssh_profile: Option<SshProfile>,
+    jump_host: Option<&'a str>,
 }
 
 impl<'a> From<&'a Device> for Entry<'a> {
@@ -91,6 +105,9 @@ impl<'a> From<&'a Device> for Entry<'a> {
             site: device.site.as_deref(),
             description: device.description.as_deref(),
             tags: &device.tags,
+            protocol: Some(device.protocol),
+            ssh_profile: device.ssh_profile,
+            jump_host: device.jump_host.as_deref(),
         }
     }
 }
@@ -105,6 +122,9 @@ impl<'a> From<&'a NewDevice> for Entry<'a> {
             site: device.site.as_deref(),
             description: device.description.as_deref(),
             tags: &device.tags,
+            protocol: device.reach.protocol,
+            ssh_profile: device.reach.ssh_profile.flatten(),
+            jump_host: device.reach.jump_host.as_deref(),
         }
     }
 }
@@ -114,10 +134,19 @@ pub fn write<'a, D: Into<Entry<'a>>>(devices: impl IntoIterator<Item = D>) -> Re
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     for device in devices {
-        let Entry { hostname, address, platform, port, site, description, tags } = device.into();
-        let port = port.map(|port| port.to_string()).unwrap_or_default();
-        let (site, description) = (site.unwrap_or_default(), description.unwrap_or_default());
-        writer.write_record([hostname, address, platform, &port, site, description, &tags.join(";")])?;
+        let entry = device.into();
+        writer.write_record([
+            entry.hostname,
+            entry.address,
+            entry.platform,
+            &entry.port.map(|port| port.to_string()).unwrap_or_default(),
+            entry.site.unwrap_or_default(),
+            entry.description.unwrap_or_default(),
+            &entry.tags.join(";"),
+            entry.protocol.map_or("", Protocol::as_str),
+            entry.ssh_profile.map_or("", SshProfile::as_str),
+            entry.jump_host.unwrap_or_default(),
+        ])?;
     }
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
@@ -195,7 +224,8 @@ fn device(line: &Line<'_>, platforms: &Platforms) -> Result<NewDevice, Vec<Probl
     let tags = line.check("tags", &mut problems, |text| {
         text.split(';').map(str::trim).filter(|tag| !tag.is_empty()).map(fields::tag).collect()
     });
-    match (hostname, address, platform, port, site, description, tags) {
+    let reach = reach(line, &mut problems);
+    match (hostname, address, platform, port, site, description, tags, reach) {
         (
             Some(hostname),
             Some(address),
@@ -204,9 +234,28 @@ fn device(line: &Line<'_>, platforms: &Platforms) -> Result<NewDevice, Vec<Probl
             Some(site),
             Some(description),
             Some(tags),
-        ) => Ok(NewDevice { hostname, address, port, device_type, site, description, tags }),
+            Some(reach),
+        ) => Ok(NewDevice { hostname, address, port, device_type, site, description, reach, tags }),
         _ => Err(problems),
     }
+}
+
+/// Fields left empty keep what is there.
+fn reach(line: &Line<'_>, problems: &mut Vec<Problem>) -> Option<Reach> {
+    let protocol = line.check("protocol", problems, |text| match text {
+        "" => Ok(None),
+        text => fields::protocol(text).map(Some),
+    });
+    let ssh_profile = line.check("ssh_profile", problems, |text| match text {
+        "" => Ok(None),
+        text => fields::ssh_profile(text).map(Some),
+    });
+    let jump_host = line.check("jump_host", problems, |text| match text {
+        "" => Ok(None),
+        text => fields::line(text).map(Some),
+    });
+    let (protocol, ssh_profile, jump_host) = (protocol?, ssh_profile?, jump_host?);
+    Some(Reach { protocol, ssh_profile, jump_host, ..Reach::default() })
 }
 
 fn unreadable(error: &csv::Error) -> Problem {

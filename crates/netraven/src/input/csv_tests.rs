@@ -82,7 +82,7 @@ fn the_first_line_must_name_known_columns_once() {
     assert_eq!(
         problems(b"hostname,ip_adress,device_type,hostname\n"),
         [
-            "line 1: unknown column 'ip_adress', did you mean 'ip_address'? (known: hostname, ip_address, device_type, port, site, description, tags)",
+            "line 1: unknown column 'ip_adress', did you mean 'ip_address'? (known: hostname, ip_address, device_type, port, site, description, tags, protocol, ssh_profile, jump_host)",
             "line 1: hostname: the column stands there twice",
             "line 1: ip_address: the column is missing in the first line, which names the columns",
         ]
@@ -114,10 +114,19 @@ proptest! {
         port in proptest::option::of(1u16..),
         site in proptest::option::of("[!-~é][ -~é]{0,20}[!-~]"),
         tags in proptest::collection::vec("[a-z]{1,5}", 0..4),
+        protocol in proptest::option::of(proptest::sample::select(Protocol::ALL)),
+        profile in proptest::option::of(proptest::sample::select(SshProfile::ALL)),
+        jump_host in proptest::option::of("[a-z][a-z0-9]{0,9}"),
     ) {
         let new = NewDevice {
             hostname: fields::device_name(&hostname).unwrap(), address: "192.0.2.1".into(), port,
             device_type: "linux".into(), site: site.clone(), description: site, tags,
+            reach: Reach {
+                protocol,
+                ssh_profile: profile.map(Some),
+                jump_host: jump_host.clone(),
+                ..Reach::default()
+            },
         };
         let again = read(&write([&new]).unwrap(), platforms()).unwrap();
         prop_assert_eq!(format!("{:?}", again), format!("{:?}", vec![new]));

@@ -1,7 +1,7 @@
 //! Fields of a device, checked alike on the command line and in CSV files. Errors say what was expected and found.
 
 use crate::nearest::{nearest, suggestion};
-use netraven_model::DeviceName;
+use netraven_model::{DeviceName, Protocol, SshProfile};
 use netraven_platform::{AUTO, Platforms};
 use std::net::IpAddr;
 
@@ -43,6 +43,34 @@ pub fn address(text: &str) -> Result<String, String> {
 pub fn port(text: &str) -> Result<u16, String> {
     let port = text.parse::<u16>().ok().filter(|port| *port > 0 && !text.starts_with('+'));
     port.ok_or_else(|| format!("expected a TCP port from 1 to 65535, found '{text}'"))
+}
+
+/// What is spoken to a device.
+pub fn protocol(text: &str) -> Result<Protocol, String> {
+    let known = || Protocol::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", ");
+    Protocol::from_name(text).ok_or_else(|| format!("expected one of {}, found '{text}'", known()))
+}
+
+/// The weakest SSH algorithms a device may be spoken to with; `auto` learns them at the next contact.
+pub fn ssh_profile(text: &str) -> Result<Option<SshProfile>, String> {
+    let known = || SshProfile::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", ");
+    match (text, SshProfile::from_name(text)) {
+        ("auto", _) => Ok(None),
+        (_, Some(profile)) => Ok(Some(profile)),
+        _ => Err(format!("expected auto or one of {}, found '{text}'", known())),
+    }
+}
+
+/// Whom to believe over HTTPS.
+pub fn tls(text: &str) -> Result<String, String> {
+    let digest = text.strip_prefix("sha256:").map(|digest| digest.replace(':', "").to_ascii_lowercase());
+    match (text, digest) {
+        ("verify" | "insecure", _) => Ok(text.to_owned()),
+        (_, Some(digest)) if digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()) => {
+            Ok(format!("sha256:{digest}"))
+        }
+        _ => Err(format!("expected verify, insecure or sha256: and 64 hexadecimal digits, found '{text}'")),
+    }
 }
 
 /// A tag's name.
@@ -132,6 +160,22 @@ mod tests {
         );
         let far = platform("toaster", &platforms).unwrap_err();
         assert!(far.contains("known: ") && far.contains("juniper_junos"), "{far}");
+    }
+
+    #[test]
+    fn ways_to_a_device_are_words_and_digests() {
+        assert_eq!(protocol("telnet"), Ok(Protocol::Telnet));
+        assert_eq!((ssh_profile("auto"), ssh_profile("legacy")), (Ok(None), Ok(Some(SshProfile::Legacy))));
+        let digest = "AB".repeat(32);
+        assert_eq!(tls(&format!("sha256:{digest}")), Ok(format!("sha256:{}", digest.to_lowercase())));
+        assert_eq!(
+            tls(&format!("sha256:{}", vec!["ab"; 32].join(":"))),
+            Ok(format!("sha256:{}", "ab".repeat(32)))
+        );
+        for wrong in [protocol("SSH").err(), ssh_profile("").err(), tls("sha256:abc").err(), tls("yes").err()]
+        {
+            assert!(wrong.is_some_and(|message| message.starts_with("expected")));
+        }
     }
 
     #[test]

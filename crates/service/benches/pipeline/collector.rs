@@ -7,7 +7,7 @@ use netraven_device::DeviceSettings;
 use netraven_model::{DeviceName, JobKind, RunId};
 use netraven_platform::Platforms;
 use netraven_service::{Definitions, Stores, Worker, WorkerSettings};
-use netraven_store::devices::{NewDevice, OnExisting};
+use netraven_store::devices::{NewDevice, OnExisting, Reach};
 use netraven_store::jobs::{NewRun, Origin, TargetSelection};
 use netraven_store::private::{PrivateCluster, PrivateSettings};
 use netraven_store::testing::set_up;
@@ -60,6 +60,7 @@ async fn fill(store: &Store, vault: &Vault, simulator: &Simulator) {
         device_type: line.platform.clone(),
         site: None,
         description: None,
+        reach: Reach::default(),
         tags: Vec::new(),
     });
     devices::add_many(store, new.collect(), OnExisting::Fail).await.unwrap();

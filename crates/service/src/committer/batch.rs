@@ -131,6 +131,7 @@ impl Batch {
             result: FinishedResult::Failed { failure, retry_in: None },
             host_key: None,
             recognised: None,
+            ssh_profile: None,
             credential_used: None,
             credentials_refused: Vec::new(),
             events: vec![event],

@@ -173,6 +173,7 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
         result,
         host_key: None,
         recognised: None,
+        ssh_profile: None,
         credential_used: None,
         credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],

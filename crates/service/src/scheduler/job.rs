@@ -55,6 +55,7 @@ impl<'a> Course<'a> {
             result: FinishedResult::Cancelled,
             host_key: None,
             recognised: None,
+            ssh_profile: None,
             credential_used: None,
             credentials_refused: Vec::new(),
             events: Vec::new(),
@@ -168,6 +169,7 @@ impl<'a> Course<'a> {
             job: Some(claimed.job),
             access: Access {
                 host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
+                site: claimed.site.clone(),
                 ..Access::new(claimed.target.clone(), login)
             },
             platform: platform.clone(),

@@ -9,7 +9,7 @@ use netraven_platform::Platforms;
 use netraven_service::{Definitions, Stores, Worker, WorkerSettings};
 use netraven_store::access::Role;
 use netraven_store::credentials::NewCredential;
-use netraven_store::devices::{NewDevice, OnExisting};
+use netraven_store::devices::{NewDevice, OnExisting, Reach};
 use netraven_store::jobs::{JobFilter, JobRow, NewRun, Origin, Progress, TargetSelection};
 use netraven_store::testing::TestDatabase;
 use netraven_store::versions::{Version, VersionRow, VersionSelector};
@@ -77,6 +77,7 @@ impl House {
             device_type: device.platform.clone(),
             site: None,
             description: None,
+            reach: Reach::default(),
             tags: Vec::new(),
         });
         devices::add_many(&self.store, new.collect(), OnExisting::Fail).await.unwrap();

@@ -1,4 +1,4 @@
-use super::{Device, get};
+use super::{Device, Reach, get, reach};
 use crate::text::{clean, clean_option};
 use crate::{Store, StoreError, tag_rules, tags};
 use netraven_model::DeviceName;
@@ -13,7 +13,7 @@ pub struct NewDevice {
     pub hostname: DeviceName,
     /// IP address or DNS name.
     pub address: String,
-    /// TCP port; `None` means [`super::DEFAULT_PORT`].
+    /// TCP port; `None` means the protocol's own.
     pub port: Option<u16>,
     /// Name of its platform.
     pub device_type: String,
@@ -21,6 +21,8 @@ pub struct NewDevice {
     pub site: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// How it is reached beyond its address.
+    pub reach: Reach,
     /// Names of tags; those that do not exist are made. Empty means the tag `default`. Tag rules may add others.
     pub tags: Vec<String>,
 }
@@ -97,8 +99,9 @@ async fn import(
     }
     let others = (devices.len() - added.len()) as u64;
     let mut imported = Imported { added: added.len() as u64, updated: 0, skipped: others };
+    let mut updated = HashMap::new();
     if on_existing == OnExisting::Update && others > 0 {
-        let updated = update(&mut tx, &columns, &touched).await?;
+        updated = update(&mut tx, &columns, &touched).await?;
         touched.extend(updated.values());
         let retagged = devices.iter().filter(|device| !device.tags.is_empty());
         let retagged: Vec<_> =
@@ -109,6 +112,10 @@ async fn import(
         }
         imported = Imported { updated: others, skipped: 0, ..imported };
     }
+    let ids: HashMap<_, _> = added.iter().chain(&updated).collect();
+    let reached =
+        devices.iter().filter_map(|device| Some((**ids.get(&device.hostname.to_string())?, &device.reach)));
+    reach::set(&mut tx, &reached.collect::<Vec<_>>()).await?;
     tags::attach_devices(&mut tx, &wanted).await?;
     tag_rules::apply_to_devices(&mut tx, &touched).await?;
     tx.commit().await.map_err(StoreError::query("import devices"))?;

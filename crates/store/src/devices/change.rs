@@ -1,4 +1,4 @@
-use super::{Device, get};
+use super::{Device, Reach, get, reach};
 use crate::audit::{self, Action, Details, Entry};
 use crate::text::{clean, clean_option};
 use crate::{Store, StoreError, tag_rules, tags};
@@ -13,7 +13,7 @@ pub struct DeviceChange {
     pub hostname: Option<DeviceName>,
     /// New IP address or DNS name.
     pub address: Option<String>,
-    /// New TCP port; `Some(None)` returns to [`super::DEFAULT_PORT`].
+    /// New TCP port; `Some(None)` returns to the protocol's own.
     pub port: Option<Option<u16>>,
     /// New platform.
     pub device_type: Option<String>,
@@ -23,6 +23,8 @@ pub struct DeviceChange {
     pub description: Option<String>,
     /// New notes; an empty text removes them.
     pub notes: Option<String>,
+    /// How it is reached beyond its address.
+    pub reach: Reach,
     /// `false`: no run takes the device any more.
     pub enabled: Option<bool>,
     /// All its tags but those that tag rules give it; those that do not exist are made.
@@ -74,6 +76,7 @@ pub async fn update(store: &Store, name: &str, change: DeviceChange) -> Result<D
     if changed.rows_affected() == 0 {
         return Err(StoreError::not_found("device", name));
     }
+    reach::set(&mut tx, &[(id.0, &change.reach)]).await?;
     if let Some(names) = &change.tags {
         tags::clear_devices(&mut tx, &[id.0]).await?;
         let wanted: Vec<_> = names.iter().map(|name| (id.0, clean(name))).collect();
@@ -102,6 +105,12 @@ pub async fn remove(store: &Store, name: &str) -> Result<Removed, StoreError> {
         .map_err(&failed)?;
     if locked.is_none() {
         return Err(StoreError::not_found("device", name));
+    }
+    let behind = count(&mut tx, "SELECT count(*) FROM devices WHERE jump_host = $1", id).await?;
+    if behind > 0 {
+        let reason =
+            format!("{behind} devices are reached through it; give them another jump host, or none, first");
+        return Err(StoreError::invalid("a jump host", reason));
     }
     let removed = Removed {
         versions: count(&mut tx, "SELECT count(*) FROM device_configurations WHERE device_id = $1", id)

@@ -3,23 +3,22 @@
 mod add;
 mod change;
 mod keys;
+mod reach;
 
 pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
 pub use keys::host_keys;
+pub use reach::{MAX_HOPS, Reach, forget_host, known_host, remember_host};
 
-use crate::rows::undecodable;
+use crate::rows::{optional_word, undecodable, word};
 use crate::text::{clean, clean_option, contains_pattern};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use netraven_model::DeviceId;
+use netraven_model::{DeviceId, Protocol, SshProfile};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
-
-/// The port that is used where a device has none of its own: SSH (RFC 4253, section 4.1).
-pub const DEFAULT_PORT: u16 = 22;
 
 /// One device with what is known about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,8 +31,18 @@ pub struct Device {
     pub hostname: String,
     /// IP address or DNS name.
     pub ip_address: String,
-    /// TCP port; `None` means [`DEFAULT_PORT`].
+    /// TCP port; `None` means the protocol's own.
     pub port: Option<u16>,
+    /// What is spoken to it.
+    pub protocol: Protocol,
+    /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
+    pub ssh_profile: Option<SshProfile>,
+    /// Name of the device through which it is reached.
+    pub jump_host: Option<String>,
+    /// Whom to believe over HTTPS: `verify`, `insecure` or `sha256:` and the digest of a certificate.
+    pub tls: String,
+    /// Whether protocols before TLS 1.2 may be spoken.
+    pub tls_legacy: bool,
     /// Name of its platform.
     pub device_type: String,
     /// Where it stands.
@@ -145,6 +154,7 @@ pub async fn list(store: &Store, filter: &DeviceFilter) -> Result<Vec<Device>, S
 macro_rules! device_select {
     () => {
         "SELECT d.*, newest.retrieved_at AS last_changed,
+            (SELECT j.hostname FROM devices j WHERE j.id = d.jump_host) AS jump_host_name,
             (SELECT count(*) FROM device_configurations c WHERE c.device_id = d.id) AS versions,
             ARRAY (SELECT t.name FROM device_tags dt JOIN tags t ON t.id = dt.tag_id
                    WHERE dt.device_id = d.id ORDER BY t.name) AS tags
@@ -180,6 +190,11 @@ impl FromRow<'_, PgRow> for Device {
             hostname: row.try_get("hostname")?,
             ip_address: row.try_get("ip_address")?,
             port: port(row)?,
+            protocol: word(row, "protocol", Protocol::from_name)?,
+            ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
+            jump_host: row.try_get("jump_host_name")?,
+            tls: row.try_get("tls")?,
+            tls_legacy: row.try_get("tls_legacy")?,
             device_type: row.try_get("device_type")?,
             site: row.try_get("site")?,
             description: row.try_get("description")?,

@@ -1,11 +1,13 @@
+use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
-use crate::devices::{DEFAULT_PORT, port};
-use crate::rows::{hash, unsigned, word};
+use crate::devices::port;
+use crate::rows::{optional_word, word};
 use crate::{Store, StoreError};
-use netraven_model::{DeviceId, Hash256, HostKey, JobId, JobKind, Protocol, RunId, Target, VersionId};
+use netraven_model::{
+    DeviceId, Hash256, HostKey, JobId, JobKind, Protocol, RunId, SshProfile, Target, VersionId,
+};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row};
-use std::collections::HashMap;
+use sqlx::{FromRow, Row};
 use std::time::Duration;
 
 /// A job that is this worker's until the lease ends, with all that its session needs.
@@ -25,12 +27,35 @@ pub struct ClaimedJob {
     pub device: DeviceId,
     /// Where it is and how it is spoken to.
     pub target: Target,
+    /// Where the device stands.
+    pub site: Option<String>,
+    /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
+    pub ssh_profile: Option<SshProfile>,
+    /// Whom to believe over HTTPS: `verify`, `insecure` or `sha256:` and the digest of a certificate.
+    pub tls: String,
+    /// Whether protocols before TLS 1.2 may be spoken.
+    pub tls_legacy: bool,
+    /// The jump hosts on the way, the first one first.
+    pub via: Vec<Hop>,
     /// The newest version; `None` before the first.
     pub previous: Option<Previous>,
     /// The host keys seen before.
     pub host_keys: Vec<HostKey>,
     /// Those that share a tag with the device, best first: by priority, then by the success rate on this device (on
     /// all devices where it was never tried here), then by the last success on this device.
+    pub credentials: Vec<StoredCredential>,
+}
+
+/// A jump host on the way to a device.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// Where it is.
+    pub target: Target,
+    /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
+    pub ssh_profile: Option<SshProfile>,
+    /// The host keys seen before.
+    pub host_keys: Vec<HostKey>,
+    /// Those that share a tag with it, best first.
     pub credentials: Vec<StoredCredential>,
 }
 
@@ -72,7 +97,9 @@ pub async fn claim(
         let mut host_keys = host_keys(&mut tx, &devices).await?;
         let ids: Vec<i64> = jobs.iter().map(|job| job.job.0).collect();
         let mut credentials = candidates(&mut tx, &ids, &devices).await?;
+        let mut hops = hops(&mut tx, &devices).await?;
         for job in &mut jobs {
+            job.via = hops.remove(&job.device.0).unwrap_or_default();
             job.previous = heads.remove(&job.device.0);
             job.host_keys = host_keys.remove(&job.device.0).unwrap_or_default();
             job.credentials = credentials.remove(&job.device.0).unwrap_or_default();
@@ -100,75 +127,28 @@ const CLAIM: &str = "WITH due AS (
     ), sessions AS (
         UPDATE devices d SET session_job = c.id, session_token = d.session_token + 1
         FROM chosen c WHERE d.id = c.device_id
-        RETURNING d.id, d.uuid, d.hostname, d.ip_address, d.port, d.device_type, d.session_job, d.session_token
+        RETURNING d.*
     ), taken AS (
         UPDATE jobs j SET status = 'running', worker = $2, token = s.session_token, attempts = j.attempts + 1,
             started_at = now(), lease_until = now() + make_interval(secs => $3)
         FROM sessions s WHERE j.id = s.session_job
         RETURNING j.id, j.run_id, j.kind, j.attempts, j.priority, j.scheduled_for, s.id AS device_id, s.uuid,
-            s.hostname, s.ip_address, s.port, s.device_type, s.session_token
+            s.hostname, s.ip_address, s.port, s.device_type, s.session_token, s.site, s.protocol, s.ssh_profile, s.tls,
+            s.tls_legacy
     )
     SELECT * FROM taken ORDER BY priority, scheduled_for, id";
 
-/// A statement of its own, after the locks: what was committed while the claim was
-/// looking for jobs is seen. A stale one would let the session take a change for none.
-async fn heads(tx: &mut PgConnection, devices: &[i64]) -> Result<HashMap<i64, Previous>, StoreError> {
-    const HEADS: &str = "SELECT head.* FROM UNNEST($1::bigint[]) AS w (id) CROSS JOIN LATERAL (
-            SELECT c.device_id, c.id, c.seq, c.significant_hash, c.size_bytes, c.platform_digest
-            FROM device_configurations c WHERE c.device_id = w.id ORDER BY c.seq DESC LIMIT 1) head";
-    let failed = StoreError::query("read the newest versions");
-    let rows = sqlx::query(HEADS).bind(devices).fetch_all(tx).await.map_err(&failed)?;
-    let decoded = rows.iter().map(|row| Ok((row.try_get("device_id")?, Previous::from_row(row)?)));
-    decoded.collect::<sqlx::Result<_>>().map_err(&failed)
-}
-
-async fn host_keys(tx: &mut PgConnection, devices: &[i64]) -> Result<HashMap<i64, Vec<HostKey>>, StoreError> {
-    const HOST_KEYS: &str = "SELECT device_id, algorithm, key, fingerprint FROM host_keys
-        WHERE device_id = ANY ($1) ORDER BY first_seen, algorithm";
-    let rows: Vec<(i64, String, String, String)> = sqlx::query_as(HOST_KEYS)
-        .bind(devices)
-        .fetch_all(tx)
-        .await
-        .map_err(StoreError::query("read host keys"))?;
-    let mut keys = HashMap::<_, Vec<_>>::new();
-    for (device, algorithm, key, fingerprint) in rows {
-        keys.entry(device).or_default().push(HostKey { algorithm, key, fingerprint });
-    }
-    Ok(keys)
-}
-
-/// `jobs` and `devices` belong together, one by one.
-async fn candidates(
-    tx: &mut PgConnection,
-    jobs: &[i64],
-    devices: &[i64],
-) -> Result<HashMap<i64, Vec<StoredCredential>>, StoreError> {
-    // A rate on this very device says more than the overall one: otherwise the credential of the many would be
-    // tried first, and refused, on each device of the few. What an earlier attempt of the job saw refused is left out.
-    const CANDIDATES: &str = "SELECT p.device_id, c.* FROM (
-            SELECT DISTINCT dt.device_id, ct.credential_id
-            FROM device_tags dt JOIN credential_tags ct USING (tag_id) WHERE dt.device_id = ANY ($1)) p
-        JOIN credentials c ON c.id = p.credential_id
-        JOIN UNNEST($2::bigint[], $1::bigint[]) AS w (job_id, device_id) ON w.device_id = p.device_id
-        LEFT JOIN credential_device_stats s ON s.device_id = p.device_id AND s.credential_id = p.credential_id
-        WHERE NOT EXISTS (SELECT 1 FROM job_attempts a
-            WHERE a.job_id = w.job_id AND c.id = ANY (a.credentials_refused))
-        ORDER BY p.device_id, c.priority, coalesce(s.success_rate, c.success_rate) DESC,
-            s.last_success DESC NULLS LAST, c.id";
-    let rows = sqlx::query(CANDIDATES)
-        .bind(devices)
-        .bind(jobs)
-        .fetch_all(tx)
-        .await
-        .map_err(StoreError::query("read credentials"))?;
-    let mut candidates = HashMap::<_, Vec<_>>::new();
-    for row in &rows {
-        let decoded =
-            row.try_get("device_id").and_then(|device| Ok((device, StoredCredential::from_row(row)?)));
-        let (device, credential) = decoded.map_err(StoreError::query("read credentials"))?;
-        candidates.entry(device).or_default().push(credential);
-    }
-    Ok(candidates)
+pub(super) fn target(row: &PgRow, device: DeviceId) -> sqlx::Result<Target> {
+    let protocol = word(row, "protocol", Protocol::from_name)?;
+    Ok(Target {
+        device: Some(device),
+        uuid: row.try_get("uuid")?,
+        hostname: row.try_get("hostname")?,
+        address: row.try_get("ip_address")?,
+        port: port(row)?.unwrap_or(protocol.default_port()),
+        protocol,
+        platform: row.try_get("device_type")?,
+    })
 }
 
 impl FromRow<'_, PgRow> for ClaimedJob {
@@ -183,30 +163,15 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             attempt: attempt.unsigned_abs(),
             token: row.try_get("session_token")?,
             device,
-            target: Target {
-                device: Some(device),
-                uuid: row.try_get("uuid")?,
-                hostname: row.try_get("hostname")?,
-                address: row.try_get("ip_address")?,
-                protocol: Protocol::Ssh,
-                port: port(row)?.unwrap_or(DEFAULT_PORT),
-                platform: row.try_get("device_type")?,
-            },
+            target: target(row, device)?,
+            site: row.try_get("site")?,
+            ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
+            tls: row.try_get("tls")?,
+            tls_legacy: row.try_get("tls_legacy")?,
+            via: Vec::new(),
             previous: None,
             host_keys: Vec::new(),
             credentials: Vec::new(),
-        })
-    }
-}
-
-impl FromRow<'_, PgRow> for Previous {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            version: VersionId(row.try_get("id")?),
-            seq: row.try_get("seq")?,
-            significant: hash(row, "significant_hash")?,
-            size: unsigned(row, "size_bytes")?,
-            platform_digest: hash(row, "platform_digest")?,
         })
     }
 }

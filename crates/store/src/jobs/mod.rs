@@ -10,11 +10,12 @@ mod finish;
 mod lease;
 mod list;
 mod listener;
+mod needs;
 mod progress;
 mod runs;
 mod session;
 
-pub use claim::{ClaimedJob, Previous, claim};
+pub use claim::{ClaimedJob, Hop, Previous, claim};
 pub use finish::{FinishError, Finished, FinishedResult, Recorded, finish};
 pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};

@@ -231,6 +231,7 @@ fn unchanged(job: &jobs::ClaimedJob) -> Finished {
         result: FinishedResult::Unchanged { facts: Facts::default() },
         host_key: None,
         recognised: None,
+        ssh_profile: None,
         credential_used: job.credentials.first().map(|credential| credential.id),
         credentials_refused: Vec::new(),
         events: Vec::new(),

@@ -35,7 +35,7 @@ async fn a_claimed_job_has_all_that_its_session_needs() {
 async fn a_device_without_a_port_is_spoken_to_on_sshs() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_device("r1").await;
-    assert_eq!(fixture.claim_new().await.target.port, devices::DEFAULT_PORT);
+    assert_eq!(fixture.claim_new().await.target.port, 22);
 }
 
 #[tokio::test]

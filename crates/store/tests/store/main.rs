@@ -15,6 +15,7 @@ mod leases;
 mod logs;
 mod maintenance;
 mod plans;
+mod reach;
 mod runs;
 mod schedules;
 mod schema;

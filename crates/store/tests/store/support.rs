@@ -5,7 +5,7 @@ use netraven_model::{Capture, ErrorCode, Facts, Failure, Hash256, JobId, JobKind
 use netraven_seal::{FingerprintKey, RawPart, SealedConfig, mask};
 use netraven_store::access::Role;
 use netraven_store::credentials::{self, NewCredential};
-use netraven_store::devices::{self, Device, NewDevice, OnExisting};
+use netraven_store::devices::{self, Device, NewDevice, OnExisting, Reach};
 use netraven_store::jobs::{
     self, ClaimedJob, FinishError, Finished, FinishedResult, NewRun, Origin, Recorded, RunCreated,
     TargetSelection,
@@ -161,6 +161,7 @@ pub fn new_device(name: &str) -> NewDevice {
         device_type: "cisco_ios".to_owned(),
         site: None,
         description: None,
+        reach: Reach::default(),
         tags: Vec::new(),
     }
 }
@@ -226,6 +227,7 @@ pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
         result,
         host_key: None,
         recognised: None,
+        ssh_profile: None,
         credential_used: None,
         credentials_refused: Vec::new(),
         events: Vec::new(),

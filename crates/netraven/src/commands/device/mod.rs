@@ -13,6 +13,7 @@ Examples:
   netraven device add r1 --address 192.0.2.1 --platform cisco_ios
   netraven device add fw1 -a fw1.example.net -p juniper_junos --site paris --tag core --tag edge
   netraven device add box --address 2001:db8::7 --platform linux --port 2222
+  netraven device add old -a 192.0.2.8 -p cisco_ios --protocol telnet --jump-host box
 
 Names of platforms: `netraven platform list`.";
 
@@ -45,8 +46,8 @@ Examples:
   netraven device import - --update < inventory.csv
 
 The first line names the columns, in any order:
-  hostname,ip_address,device_type,port,site,description,tags
-  r1,192.0.2.1,cisco_ios,,paris,\"Core, left\",core;paris
+  hostname,ip_address,device_type,port,site,description,tags,protocol,ssh_profile,jump_host
+  r1,192.0.2.1,cisco_ios,,paris,\"Core, left\",core;paris,ssh,,gate
 Needed are hostname, ip_address and device_type. Several tags are separated by `;`. Every wrong
 line is named, and nothing is written unless all lines are good.";
 

@@ -3,8 +3,8 @@ use crate::database::with_store;
 use crate::error::Result;
 use crate::output::format::{or_dash, time, time_or_dash};
 use crate::output::table::{Column, pairs, render};
-use netraven_model::ErrorCode;
-use netraven_store::devices::{self, DEFAULT_PORT, Device, DeviceFilter};
+use netraven_model::{ErrorCode, Protocol, SshProfile};
+use netraven_store::devices::{self, Device, DeviceFilter};
 use serde_json::json;
 
 /// Which devices.
@@ -90,12 +90,24 @@ fn row(device: &Device) -> Vec<String> {
 }
 
 fn address(device: &Device) -> String {
-    match device.port {
-        Some(port) if port != DEFAULT_PORT && device.ip_address.contains(':') => {
-            format!("[{}]:{port}", device.ip_address)
+    match device.port.filter(|port| *port != device.protocol.default_port()) {
+        Some(port) if device.ip_address.contains(':') => format!("[{}]:{port}", device.ip_address),
+        Some(port) => format!("{}:{port}", device.ip_address),
+        None => device.ip_address.clone(),
+    }
+}
+
+/// What is spoken to the device, and how strictly.
+fn protocol(device: &Device) -> String {
+    match (device.protocol, device.ssh_profile) {
+        (Protocol::Ssh, None) => "ssh".to_owned(),
+        (Protocol::Ssh, Some(SshProfile::Modern)) => "ssh, modern algorithms".to_owned(),
+        (Protocol::Ssh, Some(weak)) => format!("ssh, weak algorithms allowed ({})", weak.as_str()),
+        (Protocol::Telnet, _) => "telnet, which encrypts nothing".to_owned(),
+        (Protocol::Http, _) => {
+            let legacy = if device.tls_legacy { ", protocols before TLS 1.2 allowed" } else { "" };
+            format!("https, certificate: {}{legacy}", device.tls)
         }
-        Some(port) if port != DEFAULT_PORT => format!("{}:{port}", device.ip_address),
-        _ => device.ip_address.clone(),
     }
 }
 
@@ -104,6 +116,8 @@ fn describe(device: &Device) -> String {
         ("name", device.hostname.clone()),
         ("address", address(device)),
         ("platform", device.device_type.clone()),
+        ("protocol", protocol(device)),
+        ("jump host", or_dash(device.jump_host.as_deref())),
         ("site", or_dash(device.site.as_deref())),
         ("description", or_dash(device.description.as_deref())),
         ("notes", or_dash(device.notes.as_deref())),

@@ -3,8 +3,8 @@ use crate::database::with_store;
 use crate::error::{CliError, Result};
 use crate::input::fields;
 use crate::output::note;
-use netraven_model::DeviceName;
-use netraven_store::devices::{self, DeviceChange, NewDevice};
+use netraven_model::{DeviceName, Protocol, SshProfile};
+use netraven_store::devices::{self, DeviceChange, NewDevice, Reach};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
 
@@ -29,9 +29,38 @@ pub struct Add {
     /// For people
     #[arg(long, value_parser = fields::line)]
     description: Option<String>,
+    #[command(flatten)]
+    reach: ReachArgs,
     /// Tag; may be repeated [default: default]
     #[arg(long = "tag", short, value_name = "TAG", value_parser = fields::tag)]
     tags: Vec<String>,
+}
+
+/// How a device is reached beyond its address.
+#[derive(Debug, clap::Args)]
+pub struct ReachArgs {
+    /// ssh, telnet or http [default: ssh]
+    #[arg(long, group = "change", value_parser = fields::protocol)]
+    protocol: Option<Protocol>,
+    /// Weakest SSH algorithms: modern, compatible, legacy; auto learns them
+    #[arg(long, group = "change", value_name = "PROFILE", value_parser = fields::ssh_profile)]
+    ssh_profile: Option<Option<SshProfile>>,
+    /// Device through which it is reached; '' for none
+    #[arg(long, group = "change", value_name = "DEVICE", value_parser = fields::line)]
+    jump_host: Option<String>,
+    /// HTTPS certificate: verify, insecure, or sha256:DIGEST of the one to accept
+    #[arg(long, group = "change", value_name = "TRUST", value_parser = fields::tls)]
+    tls: Option<String>,
+    /// Whether protocols before TLS 1.2 may be spoken
+    #[arg(long, group = "change", value_name = "BOOL")]
+    tls_legacy: Option<bool>,
+}
+
+impl From<ReachArgs> for Reach {
+    fn from(args: ReachArgs) -> Self {
+        let ReachArgs { protocol, ssh_profile, jump_host, tls, tls_legacy } = args;
+        Self { protocol, ssh_profile, jump_host, tls, tls_legacy }
+    }
 }
 
 /// What to change of a device.
@@ -61,6 +90,8 @@ pub struct Update {
     /// New notes; '' removes them
     #[arg(long, group = "change")]
     notes: Option<String>,
+    #[command(flatten)]
+    reach: ReachArgs,
     /// Replaces all its tags; may be repeated
     #[arg(long = "tag", short, group = "change", value_name = "TAG", value_parser = fields::tag)]
     tags: Vec<String>,
@@ -81,6 +112,7 @@ pub async fn add(args: Add, context: &Context) -> Result {
         device_type: context.platform(&args.platform)?,
         site: args.site,
         description: args.description,
+        reach: args.reach.into(),
         tags: args.tags,
     };
     let device = with_store(context, async |store| Ok(devices::add(store, new).await?)).await?;
@@ -104,6 +136,7 @@ pub async fn update(args: Update, context: &Context) -> Result {
         site: args.site,
         description: args.description,
         notes: args.notes,
+        reach: args.reach.into(),
         enabled: (args.enable || args.disable).then_some(args.enable),
         tags: Some(args.tags).filter(|tags| !tags.is_empty()),
     };

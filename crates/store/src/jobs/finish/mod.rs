@@ -15,7 +15,8 @@ use crate::logs::Dialogue;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{
-    CredentialId, DeviceId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome, VersionId,
+    CredentialId, DeviceId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome, SshProfile,
+    VersionId,
 };
 use netraven_seal::SealedConfig;
 use plan::Accepted;
@@ -43,6 +44,8 @@ pub struct Finished {
     pub host_key: Option<HostKey>,
     /// The platform of a device for which it was to be found out.
     pub recognised: Option<String>,
+    /// The weakest SSH algorithms that the device turned out to need.
+    pub ssh_profile: Option<SshProfile>,
     /// The credential that the device accepted.
     pub credential_used: Option<CredentialId>,
     /// Those that it refused.

@@ -1,7 +1,7 @@
 use super::plan::{Accepted, End};
 use crate::StoreError;
 use crate::text::{clean, clean_option};
-use netraven_model::Facts;
+use netraven_model::{Facts, SshProfile};
 use sqlx::PgConnection;
 
 /// Jobs are over, or wait for their next attempt.
@@ -52,9 +52,11 @@ pub(super) async fn update_devices(
             serial_number = coalesce(w.serial, d.serial_number),
             model = coalesce(w.model, d.model),
             software_version = coalesce(w.software, d.software_version),
-            device_type = CASE d.device_type WHEN 'auto' THEN coalesce(w.platform, 'auto') ELSE d.device_type END
+            device_type = CASE d.device_type WHEN 'auto' THEN coalesce(w.platform, 'auto') ELSE d.device_type END,
+            ssh_profile = coalesce(d.ssh_profile, w.profile)
         FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[]) AS w (id, status, finished, code, error, serial, model, software, platform)
+            $8::text[], $9::text[], $10::text[])
+            AS w (id, status, finished, code, error, serial, model, software, platform, profile)
         WHERE d.id = w.id";
     let status = |job: &&mut Accepted<'_>| match job.end {
         End::Store { .. } | End::Confirm { .. } => Some("ok"),
@@ -76,6 +78,7 @@ pub(super) async fn update_devices(
         .bind(fact(|facts| &facts.model))
         .bind(fact(|facts| &facts.software_version))
         .bind(accepted.iter().map(|job| job.finished.recognised.as_deref()).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.finished.ssh_profile.map(SshProfile::as_str)).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)

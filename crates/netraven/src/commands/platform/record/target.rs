@@ -51,12 +51,13 @@ async fn with_database(
     let (target, host_keys) = match (&args.device, &args.address) {
         (Some(name), _) => {
             let device = devices::get(store, name).await?;
-            let port = device.port.unwrap_or(devices::DEFAULT_PORT);
+            let port = device.port.unwrap_or(device.protocol.default_port());
             let platform = args.platform.as_deref().unwrap_or(&device.device_type);
             let target = Target {
                 device: Some(device.id),
                 uuid: device.uuid,
                 hostname: device.hostname.clone(),
+                protocol: device.protocol,
                 ..target(&device.ip_address, port, platform)
             };
             (target, devices::host_keys(store, device.id).await?)
