@@ -10,6 +10,7 @@ use std::io::{BufRead, IsTerminal};
 
 /// A device to add.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("change").multiple(true)))]
 pub struct Add {
     /// Its name
     #[arg(value_parser = fields::device_name)]
