@@ -2,11 +2,12 @@
 
 use crate::gateway::{Gateway, Pass, Session, pause};
 use crate::link::Link;
+use crate::learned::Learned;
 use crate::outcome::{LoginResult, Outcome};
 use crate::request::Access;
 use crate::session;
 use chrono::{DateTime, TimeDelta, Utc};
-use netraven_model::{ErrorCode, Event, Failure, HostKey, JobEvent, JobId};
+use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId};
 use netraven_platform::{Limits, Machine, Output, Part, Plan, Platform, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ pub(crate) struct Course<'a> {
     access: &'a Access,
     /// All of it is to be over then.
     until: Instant,
-    learned: Option<HostKey>,
+    learned: Learned,
     login: LoginResult,
     events: Vec<JobEvent>,
     dialogue: String,
@@ -48,7 +49,7 @@ impl<'a> Course<'a> {
             job,
             access,
             until: Instant::now() + within,
-            learned: None,
+            learned: Learned::default(),
             login: LoginResult::NotTried,
             events: Vec::new(),
             dialogue: String::new(),
@@ -121,8 +122,8 @@ impl<'a> Course<'a> {
             });
             self.event(Event::Failed { failure: failure.clone() });
         }
-        let Self { learned, login, events, dialogue, .. } = self;
-        Outcome { result, learned, login, events, dialogue }
+        let Self { learned: Learned { host_key, profile, hops }, login, events, dialogue, .. } = self;
+        Outcome { result, learned: host_key, profile, hops, login, events, dialogue }
     }
 
     /// Waits for the right to hold a session, once.
@@ -155,15 +156,10 @@ impl<'a> Course<'a> {
     }
 
     async fn attempt(&mut self, access: &mut Access) -> Result<Link, Failure> {
-        if access.host_keys.is_empty() {
-            // The key learned by a first session binds the second one.
-            access.host_keys.extend(self.learned.clone());
-        }
+        self.learned.bind(access);
         let opening = Link::open(access, &self.gateway.settings).await;
-        if let Some(key) = opening.learned {
-            self.event(Event::HostKeyLearned { fingerprint: key.fingerprint.clone() });
-            self.learned = Some(key);
-        }
+        let news = self.learned.take(opening.learned, opening.profile, opening.hops);
+        news.into_iter().for_each(|event| self.event(event));
         match opening.login {
             LoginResult::NotTried => {}
             LoginResult::Refused => {

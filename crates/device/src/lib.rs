@@ -7,17 +7,19 @@
 
 mod course;
 mod gateway;
+mod learned;
 mod link;
 mod outcome;
 mod request;
+mod route;
 mod session;
 mod ssh;
+mod tcp;
 
 pub use gateway::{Answer, Counts, Gateway, Networks, NotANetwork, Status};
 pub use link::Chunk;
-pub use outcome::{CollectOutcome, Collected, LoginResult, Outcome};
+pub use outcome::{CollectOutcome, Collected, LearnedHop, LoginResult, Outcome};
 pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous};
 pub use ssh::{
-    AlgorithmProfile, KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal,
-    check_private_key, open,
+    KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal, check_private_key, open,
 };

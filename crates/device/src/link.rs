@@ -1,9 +1,10 @@
 //! A line to a device on which a session is held: bytes in, bytes out, whatever carries them.
 
-use crate::outcome::LoginResult;
+use crate::outcome::{LearnedHop, LoginResult};
 use crate::request::{Access, DeviceSettings};
-use crate::ssh::{self, SshConnection, SshShell};
-use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol};
+use crate::route;
+use crate::ssh::{self, Identity, SshConnection, SshShell};
+use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol, SshProfile};
 use std::fmt;
 use tokio::time::Instant;
 
@@ -45,13 +46,18 @@ pub(crate) struct Opening<T> {
     pub(crate) result: Result<T, Failure>,
     /// The host key, when none was known before.
     pub(crate) learned: Option<HostKey>,
+    /// The weakest SSH profile that the device needs, when none was given, and the algorithms that need it.
+    pub(crate) profile: Option<(SshProfile, Vec<String>)>,
+    /// What was learned of the jump hosts on the way.
+    pub(crate) hops: Vec<LearnedHop>,
     /// What the device said to the credential.
     pub(crate) login: LoginResult,
 }
 
 impl<T> Opening<T> {
     fn failed(failure: Failure) -> Self {
-        Self { result: Err(failure), learned: None, login: LoginResult::NotTried }
+        let login = LoginResult::NotTried;
+        Self { result: Err(failure), learned: None, profile: None, hops: Vec::new(), login }
     }
 }
 
@@ -112,14 +118,23 @@ impl Link {
 }
 
 async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
-    let opened = ssh::open(&access.target, &access.login, &access.host_keys, &settings.ssh).await;
-    let mut connection = match opened {
+    let identity = match Identity::read(&access.login).await {
+        Ok(identity) => identity,
+        Err(failure) => return Opening::failed(failure),
+    };
+    let route::Routed { result, hops } = route::open(access, &settings.ssh).await;
+    let stream = match result {
+        Ok(stream) => stream,
+        Err(failure) => return Opening { hops, ..Opening::failed(failure) },
+    };
+    let mut connection = match ssh::connect(stream, &identity, access, &settings.ssh).await {
         Ok(connection) => connection,
         Err(open) => {
             let login = if open.auth_refused { LoginResult::Refused } else { LoginResult::NotTried };
-            return Opening { result: Err(open.failure), learned: open.learned, login };
+            return Opening { learned: open.learned, hops, login, ..Opening::failed(open.failure) };
         }
     };
+    let profile = access.profile.is_none().then(|| (connection.profile(), connection.weakest_algorithms()));
     let learned = connection.learned().then(|| connection.host_key().clone());
     let result = match connection.shell().await {
         Ok(shell) => Ok(Link::Ssh(connection, shell)),
@@ -128,5 +143,5 @@ async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
             Err(failure)
         }
     };
-    Opening { result, learned, login: LoginResult::Accepted }
+    Opening { result, learned, profile, hops, login: LoginResult::Accepted }
 }

@@ -1,4 +1,6 @@
-use netraven_model::{Facts, Failure, HostKey, JobEvent};
+use crate::request::Access;
+use crate::ssh::{OpenFailure, SshConnection};
+use netraven_model::{Facts, Failure, HostKey, JobEvent, SshProfile, Target};
 use netraven_seal::SealedConfig;
 
 /// What became of one backup.
@@ -11,12 +13,42 @@ pub struct Outcome<T> {
     pub result: Result<T, Failure>,
     /// The host key, when the device was seen for the first time.
     pub learned: Option<HostKey>,
+    /// The weakest SSH profile that the device needs, when none was given.
+    pub profile: Option<SshProfile>,
+    /// What was learned of the jump hosts on the way.
+    pub hops: Vec<LearnedHop>,
     /// What the device said to the credential.
     pub login: LoginResult,
     /// What happened, in order.
     pub events: Vec<JobEvent>,
     /// The dialogue with the device, redacted.
     pub dialogue: String,
+}
+
+/// What was learned of a jump host at its first contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedHop {
+    /// The jump host.
+    pub target: Target,
+    /// Its host key, when none was known.
+    pub host_key: Option<HostKey>,
+    /// The weakest SSH profile that it needs, when none was given.
+    pub profile: Option<SshProfile>,
+}
+
+impl LearnedHop {
+    /// What a connection to a jump host, or a failed one, brought; `None` where nothing is new.
+    pub(crate) fn of(hop: &Access, opened: &Result<SshConnection, OpenFailure>) -> Option<Self> {
+        let (host_key, profile) = match opened {
+            Ok(connection) => (
+                connection.learned().then(|| connection.host_key().clone()),
+                hop.profile.is_none().then(|| connection.profile()),
+            ),
+            Err(failed) => (failed.learned.clone(), None),
+        };
+        let new = host_key.is_some() || profile.is_some();
+        new.then(|| Self { target: hop.target.clone(), host_key, profile })
+    }
 }
 
 /// A configuration that was read to its end.

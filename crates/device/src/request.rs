@@ -1,6 +1,6 @@
 use crate::SshSettings;
 use crate::gateway::Networks;
-use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, Target};
+use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, SshProfile, Target};
 use netraven_platform::{Limits, Platform};
 use netraven_seal::FingerprintKey;
 use std::sync::Arc;
@@ -30,7 +30,11 @@ pub struct Access {
     pub login: Login,
     /// Host keys seen before; empty at the first contact.
     pub host_keys: Vec<HostKey>,
-    /// The jump hosts on the way, the first one first; each is reached through the one before it.
+    /// The weakest SSH algorithms that may be agreed on, learned at an earlier contact or set by a person; `None` offers
+    /// everything, the best first, and learns.
+    pub profile: Option<SshProfile>,
+    /// The jump hosts on the way, the first one first; each is reached through the one before it, its own `via` is not
+    /// looked at. They are always spoken to with SSH.
     pub via: Vec<Access>,
     /// Where the device stands: sessions of one site share its limits.
     pub site: Option<String>,
@@ -39,7 +43,7 @@ pub struct Access {
 impl Access {
     /// A first contact without jump hosts.
     pub fn new(target: Target, login: Login) -> Self {
-        Self { target, login, host_keys: Vec::new(), via: Vec::new(), site: None }
+        Self { target, login, host_keys: Vec::new(), profile: None, via: Vec::new(), site: None }
     }
 }
 

@@ -3,8 +3,8 @@
 
 mod ssh_common;
 
-use netraven_device::{AlgorithmProfile, SshSettings};
-use netraven_model::{ErrorCode, Failure, HostKey, Phase, Target};
+use netraven_device::SshSettings;
+use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile, Target};
 use russh::keys::{HashAlg, PublicKeyBase64};
 use ssh_common::peer::{self, Script, new_key};
 use ssh_common::*;
@@ -220,8 +220,8 @@ async fn without_a_common_algorithm_both_lists_are_told() {
         ..russh::server::Config::default()
     };
     let peer = peer::start_configured(Script::default(), server).await;
-    let modern = SshSettings { algorithms: AlgorithmProfile::Modern, ..settings() };
-    let words = ["key exchange", "diffie-hellman-group1-sha1", "curve25519-sha256", "profile `auto`"];
+    let modern = SshSettings { weakest: SshProfile::Modern, ..settings() };
+    let words = ["key exchange", "diffie-hellman-group1-sha1", "curve25519-sha256", "profile `legacy`"];
     expect(&failure(&peer.target, &modern).await, ErrorCode::SshNegotiation, Phase::Handshake, &words);
     assert!(open(&peer.target, &password("right"), &[], &settings()).await.is_ok());
 }

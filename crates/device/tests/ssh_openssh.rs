@@ -3,8 +3,8 @@
 
 mod ssh_common;
 
-use netraven_device::{AlgorithmProfile, SshSettings};
-use netraven_model::{ErrorCode, Login};
+use netraven_device::SshSettings;
+use netraven_model::{ErrorCode, Login, SshProfile};
 use ssh_common::sshd::{self, Sshd};
 use ssh_common::*;
 
@@ -217,7 +217,7 @@ async fn an_rsa_key_is_not_shown_where_keys_are_not_taken() {
 async fn the_modern_profile_does_not_sign_with_sha1() {
     let lines = ["PubkeyAcceptedAlgorithms ssh-rsa"];
     let Some(server) = sshd::start(&lines, &[MODERN], "rsa-2048").await else { return };
-    let modern = SshSettings { algorithms: AlgorithmProfile::Modern, ..settings() };
+    let modern = SshSettings { weakest: SshProfile::Modern, ..settings() };
     let refusal = open(&server.target, &server.login(), &[], &modern).await.unwrap_err();
     assert_eq!(refusal.failure.code, ErrorCode::AuthFailed, "{refusal}");
     let tried = "publickey with rsa-sha2-512, rsa-sha2-256 (refused)";

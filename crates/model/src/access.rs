@@ -27,6 +27,7 @@ impl Protocol {
 
 words! {
     /// Which SSH algorithms a device may be spoken to with, the safest first: each offers what the one before it does and more.
+    #[derive(PartialOrd, Ord)]
     SshProfile {
         /// Nothing with SHA-1, CBC, 3DES or DSA, no group below 2048 bits.
         Modern = "modern",

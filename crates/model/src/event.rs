@@ -3,7 +3,7 @@
 //! There is no event with free text from a device, so that none can carry a secret: what a device
 //! said is quoted only in a [`Failure`], which has been through the secret finder.
 
-use crate::{CredentialId, DeviceId, Failure, JobId, VersionId};
+use crate::{CredentialId, DeviceId, Failure, JobId, SshProfile, VersionId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -64,6 +64,20 @@ pub enum Event {
     },
     /// The device's host key was stored at the first contact.
     HostKeyLearned {
+        /// `SHA256:...`
+        fingerprint: String,
+    },
+    /// The device was found, at the first contact, to need weak algorithms for SSH.
+    WeakSsh {
+        /// The weakest one among the algorithms agreed on.
+        profile: SshProfile,
+        /// The algorithms that are no better; names of our own lists.
+        algorithms: Vec<String>,
+    },
+    /// A jump host's host key was stored at the first contact.
+    JumpHostKeyLearned {
+        /// The jump host's name.
+        jump_host: String,
         /// `SHA256:...`
         fingerprint: String,
     },
@@ -134,6 +148,8 @@ impl Event {
             Self::LoggedIn { .. } => "logged_in",
             Self::CredentialRefused { .. } => "credential_refused",
             Self::HostKeyLearned { .. } => "host_key_learned",
+            Self::WeakSsh { .. } => "weak_ssh",
+            Self::JumpHostKeyLearned { .. } => "jump_host_key_learned",
             Self::PlatformRecognised { .. } => "platform_recognised",
             Self::CommandOutput { .. } => "command_output",
             Self::CommandSkipped { .. } => "command_skipped",
@@ -153,6 +169,7 @@ impl Event {
             Self::CommandOutput { .. } | Self::Started { .. } => EventLevel::Debug,
             Self::ConnectionRetried { .. }
             | Self::CredentialRefused { .. }
+            | Self::WeakSsh { .. }
             | Self::MuchSmaller { .. }
             | Self::CommandSkipped { .. } => EventLevel::Warning,
             Self::Failed { .. } => EventLevel::Error,
@@ -188,6 +205,14 @@ impl Event {
             Self::CredentialRefused { credential } => format!("the device refused {}", named(credential)),
             Self::HostKeyLearned { fingerprint } => {
                 format!("first contact: host key {fingerprint} stored")
+            }
+            Self::WeakSsh { profile, algorithms } => format!(
+                "the device knows no better SSH than the profile {} ({}), which is weak",
+                profile.as_str(),
+                algorithms.join(", ")
+            ),
+            Self::JumpHostKeyLearned { jump_host, fingerprint } => {
+                format!("first contact with jump host {jump_host}: host key {fingerprint} stored")
             }
             Self::PlatformRecognised { platform } => format!("recognised as platform {platform}"),
             Self::CommandOutput { command, bytes, millis } => {
@@ -248,6 +273,7 @@ mod tests {
             Event::Failed { failure },
             Event::CommandSkipped { command: "x".into() },
             Event::MuchSmaller { before: 2, now: 1 },
+            Event::WeakSsh { profile: SshProfile::Legacy, algorithms: vec!["ssh-dss".into()] },
         ] {
             let json = serde_json::to_value(&event).unwrap();
             assert_eq!(json["event"], event.name());

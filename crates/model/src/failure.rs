@@ -60,12 +60,18 @@ codes! {
     /// The two sides share no algorithm.
     SshNegotiation = "ssh_negotiation", transient: false,
         hint: "compare both sides' lists above; old devices need the legacy algorithms";
+    /// The device offers only weaker algorithms than it was spoken to with before.
+    SshDowngrade = "ssh_downgrade", transient: false,
+        hint: "if the device was replaced or its SSH server changed on purpose, allow it with `netraven device set NAME --ssh-profile legacy`";
     /// The peer broke the SSH protocol or is no SSH server.
     SshProtocol = "ssh_protocol", transient: true,
         hint: "check that the port belongs to an SSH server";
     /// The host key differs from the one seen before.
     HostKeyChanged = "host_key_changed", transient: false,
         hint: "if the device was replaced or its key renewed on purpose, accept it with `netraven device accept-key NAME`";
+    /// A jump host on the way does not accept its credential, or does not forward.
+    JumpHost = "jump_host", transient: false,
+        hint: "check the jump host's own credential, and that it allows TCP forwarding to the device";
     /// The device does not accept the credential.
     AuthFailed = "auth_failed", transient: false,
         hint: "check user name and password; the same credential is not tried again in this job, so that no account is locked";

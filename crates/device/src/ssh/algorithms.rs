@@ -1,9 +1,8 @@
 //! What is offered in the negotiation (RFC 4253, section 7.1).
 
-use super::settings::AlgorithmProfile;
-use netraven_model::HostKey;
+use netraven_model::{HostKey, SshProfile};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, compression, kex, mac};
+use russh::{Names, Preferred, cipher, compression, kex, mac};
 use std::borrow::Cow;
 
 /// Key exchanges, the cheapest that is safe first: a finite-field exchange of 4096 bits costs a
@@ -69,27 +68,45 @@ const COMPRESSION: &[compression::Name] = &[compression::NONE, compression::ZLIB
 
 /// The lists for one connection. Host key algorithms for which a key is stored come first, so that a
 /// device with keys of several algorithms shows the one that can be compared.
-pub(super) fn preferred(profile: AlgorithmProfile, known: &[HostKey]) -> Preferred {
+pub(super) fn preferred(weakest: SshProfile, known: &[HostKey]) -> Preferred {
     Preferred {
-        kex: allowed(profile, KEX),
-        key: stored_first(allowed(profile, HOST_KEYS), known),
+        kex: allowed(weakest, KEX),
+        key: stored_first(allowed(weakest, HOST_KEYS), known),
         host_key_certificates: Cow::Borrowed(&[]),
-        cipher: allowed(profile, CIPHERS),
-        mac: allowed(profile, MACS),
+        cipher: allowed(weakest, CIPHERS),
+        mac: allowed(weakest, MACS),
         compression: Cow::Borrowed(COMPRESSION),
     }
 }
 
-fn allowed<N: AsRef<str> + Clone>(profile: AlgorithmProfile, names: &'static [N]) -> Cow<'static, [N]> {
-    match profile {
-        AlgorithmProfile::Auto => Cow::Borrowed(names),
-        AlgorithmProfile::Modern => names.iter().filter(|name| !is_weak(name.as_ref())).cloned().collect(),
+fn allowed<N: AsRef<str> + Clone>(weakest: SshProfile, names: &'static [N]) -> Cow<'static, [N]> {
+    match weakest {
+        SshProfile::Legacy => Cow::Borrowed(names),
+        _ => names.iter().filter(|name| profile_of(name.as_ref()) <= weakest).cloned().collect(),
     }
 }
 
-/// SHA-1 in any place, CBC, DSA; `ssh-rsa` is RSA with SHA-1.
-fn is_weak(name: &str) -> bool {
-    name.contains("sha1") || name.ends_with("-cbc") || name == "ssh-rsa" || name == "ssh-dss"
+/// The safest profile that has an algorithm. A group exchange with SHA-1 is no worse than a fixed group of 2048 bits: smaller
+/// groups are refused here.
+pub(super) fn profile_of(name: &str) -> SshProfile {
+    match name {
+        "diffie-hellman-group1-sha1" | "ssh-dss" | "3des-cbc" => SshProfile::Legacy,
+        // RSA with SHA-1.
+        "ssh-rsa" => SshProfile::Compatible,
+        _ if name.contains("sha1") || name.ends_with("-cbc") => SshProfile::Compatible,
+        _ => SshProfile::Modern,
+    }
+}
+
+/// What was agreed on. A cipher that authenticates by itself leaves the MAC that was chosen beside it unused.
+pub(super) fn agreed(names: &Names) -> Vec<String> {
+    let cipher = names.cipher.as_ref();
+    let mut agreed = vec![names.kex.as_ref(), names.key.as_str(), cipher];
+    if !cipher.contains("gcm") && !cipher.contains("poly1305") {
+        agreed.extend([names.client_mac.as_ref(), names.server_mac.as_ref()]);
+    }
+    agreed.dedup();
+    agreed.into_iter().map(str::to_owned).collect()
 }
 
 fn stored_first(offered: Cow<'static, [Algorithm]>, known: &[HostKey]) -> Cow<'static, [Algorithm]> {
@@ -110,8 +127,8 @@ pub(super) fn key_type(algorithm: &Algorithm) -> Algorithm {
     }
 }
 
-/// Whether the profile `Auto` offers an algorithm of that name.
-pub(super) fn auto_offers(name: &str) -> bool {
+/// Whether an algorithm of that name can be spoken at all.
+pub(super) fn spoken(name: &str) -> bool {
     fn has<N: AsRef<str>>(names: &[N], name: &str) -> bool {
         names.iter().any(|known| known.as_ref() == name)
     }
@@ -132,18 +149,18 @@ mod tests {
 
     #[test]
     fn stored_host_key_algorithms_come_first_and_none_is_lost() {
-        let plain = names(&preferred(AlgorithmProfile::Auto, &[]));
+        let plain = names(&preferred(SshProfile::Legacy, &[]));
         assert_eq!(plain[0], "ssh-ed25519");
-        let rsa = names(&preferred(AlgorithmProfile::Auto, &[stored("ssh-rsa")]));
+        let rsa = names(&preferred(SshProfile::Legacy, &[stored("ssh-rsa")]));
         assert_eq!(rsa[..3], ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]);
         assert_eq!(rsa.len(), plain.len());
-        let two = names(&preferred(AlgorithmProfile::Auto, &[stored("ssh-dss"), stored("ssh-ed25519")]));
+        let two = names(&preferred(SshProfile::Legacy, &[stored("ssh-dss"), stored("ssh-ed25519")]));
         assert_eq!(two[..2], ["ssh-ed25519", "ssh-dss"]);
     }
 
     #[test]
     fn the_modern_profile_leaves_out_what_is_weak_and_no_stored_key_brings_it_back() {
-        let modern = preferred(AlgorithmProfile::Modern, &[stored("ssh-dss"), stored("ssh-rsa")]);
+        let modern = preferred(SshProfile::Modern, &[stored("ssh-dss"), stored("ssh-rsa")]);
         assert_eq!(names(&modern)[..2], ["rsa-sha2-512", "rsa-sha2-256"]);
         assert_eq!(names(&modern).len(), HOST_KEYS.len() - 2);
         assert_eq!(modern.kex.len(), KEX.len() - 3);
@@ -153,12 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn the_compatible_profile_leaves_out_only_what_breaks_with_little_effort() {
+        let compatible = preferred(SshProfile::Compatible, &[]);
+        let gone = |all: usize, left: usize| all - left;
+        assert_eq!(gone(KEX.len(), compatible.kex.len()), 1);
+        assert!(!compatible.kex.contains(&kex::DH_G1_SHA1));
+        assert_eq!(gone(HOST_KEYS.len(), compatible.key.len()), 1);
+        assert!(!compatible.key.contains(&Algorithm::Dsa));
+        assert_eq!(gone(CIPHERS.len(), compatible.cipher.len()), 1);
+        assert!(!compatible.cipher.contains(&cipher::TRIPLE_DES_CBC));
+        assert_eq!(compatible.mac.len(), MACS.len());
+    }
+
+    #[test]
     fn the_full_profile_offers_everything_that_the_library_speaks_and_protects() {
         let all = kex::ALL_KEX_ALGORITHMS.iter().map(|name| name.as_ref());
         let all = all.chain(mac::ALL_MAC_ALGORITHMS.iter().map(|name| name.as_ref()));
         let all = all.chain(cipher::ALL_CIPHERS.iter().map(|name| name.as_ref()));
-        let missing: Vec<&str> = all.filter(|name| !auto_offers(name)).collect();
+        let missing: Vec<&str> = all.filter(|name| !spoken(name)).collect();
         assert!(missing.iter().all(|name| matches!(*name, "none" | "clear")), "{missing:?}");
-        assert!(!auto_offers("none-such"));
+        assert!(!spoken("none-such"));
     }
 }

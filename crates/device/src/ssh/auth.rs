@@ -5,8 +5,8 @@ mod report;
 use super::connection::OpenFailure;
 use super::identity::Identity;
 use super::keyboard::{Interview, Unanswered};
-use super::settings::AlgorithmProfile;
 use super::witness::{End, Observer, Witness};
+use netraven_model::SshProfile;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{Error, MethodKind, MethodSet};
@@ -25,7 +25,8 @@ const SIGNATURE_LIST: Duration = Duration::from_millis(50);
 pub(super) struct Course<'a> {
     identity: &'a Identity,
     witness: &'a Witness,
-    profile: AlgorithmProfile,
+    /// The weakest algorithms that may be used.
+    weakest: SshProfile,
     /// What the server said that it accepts; `None` before its first answer.
     offered: Option<Vec<MethodKind>>,
     /// Methods that are not to be tried (again).
@@ -70,11 +71,11 @@ impl From<Error> for Stop {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(identity: &'a Identity, witness: &'a Witness, profile: AlgorithmProfile) -> Self {
+    pub(super) fn new(identity: &'a Identity, witness: &'a Witness, weakest: SshProfile) -> Self {
         Self {
             identity,
             witness,
-            profile,
+            weakest,
             offered: None,
             done: Vec::new(),
             tried: Vec::new(),
@@ -84,14 +85,16 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Tries the methods until one is accepted, none is left, or the time is over.
+    /// Tries the methods until one is accepted, none is left, or the time is over. The algorithm of the accepted signature,
+    /// where it was one.
     pub(super) async fn run(
         mut self,
         handle: &mut Handle<Observer>,
         within: Duration,
-    ) -> Result<(), OpenFailure> {
+    ) -> Result<Option<String>, OpenFailure> {
         match timeout(within, self.methods(handle)).await {
-            Ok(result) => result,
+            Ok(Ok(())) => Ok(self.signatures.pop()),
+            Ok(Err(failure)) => Err(failure),
             Err(_) => Err(self.late(within)),
         }
     }
@@ -198,7 +201,7 @@ impl<'a> Course<'a> {
                 answer => return Ok(answer),
             }
         }
-        let (first, second) = signatures(handle, self.profile).await?;
+        let (first, second) = signatures(handle, self.weakest).await?;
         match self.show(handle, Arc::clone(&key), first).await? {
             Answer::Refused { offered, partial: false }
                 if first != second && offered.contains(&MethodKind::PublicKey) =>
@@ -257,12 +260,12 @@ impl<'a> Course<'a> {
 /// configuration allows.
 async fn signatures(
     handle: &Handle<Observer>,
-    profile: AlgorithmProfile,
+    weakest: SshProfile,
 ) -> Result<(Option<HashAlg>, Option<HashAlg>), Error> {
     let listed = timeout(SIGNATURE_LIST, handle.best_supported_rsa_hash()).await.unwrap_or(Ok(None))?;
-    Ok(match (listed, profile) {
-        (Some(best), AlgorithmProfile::Auto) => (best, None),
-        (None, AlgorithmProfile::Auto) => (None, Some(HashAlg::Sha512)),
-        (_, AlgorithmProfile::Modern) => (Some(HashAlg::Sha512), Some(HashAlg::Sha256)),
+    Ok(match (listed, weakest) {
+        (_, SshProfile::Modern) => (Some(HashAlg::Sha512), Some(HashAlg::Sha256)),
+        (Some(best), _) => (best, None),
+        (None, _) => (None, Some(HashAlg::Sha512)),
     })
 }

@@ -1,13 +1,15 @@
-use super::algorithms::preferred;
+use super::algorithms::{preferred, profile_of};
 use super::auth::Course;
-use super::failures::{handshake, handshake_timeout, lost};
+use super::failures::{Bounds, handshake, handshake_timeout, lost};
+use super::forward::{self, Forwarded};
 use super::identity::Identity;
 use super::settings::{SshSettings, Terminal};
 use super::shell::SshShell;
-use super::tcp;
 use super::wire::{self, Line, Wire};
 use super::witness::{End, Observer, Witness};
-use netraven_model::{ErrorCode, Failure, HostKey, Login, Phase, Target};
+use crate::request::Access;
+use crate::route::{self, Stream};
+use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile};
 use russh::client::{Config, GexParams, Handle, connect_stream};
 use russh::{Disconnect, SshId};
 use std::borrow::Cow;
@@ -44,6 +46,8 @@ pub struct SshConnection {
     witness: Witness,
     host_key: HostKey,
     learned: bool,
+    /// What the key exchange agreed on, and the signature of the login.
+    algorithms: Vec<String>,
     server_version: String,
     terminal: Terminal,
     request_timeout: Duration,
@@ -76,32 +80,43 @@ impl OpenFailure {
     }
 }
 
-/// Connects, checks the host key and logs in.
+/// Connects, through the jump hosts if there are any, checks the host key and logs in. What is learned of jump hosts is
+/// lost here; a [`crate::Gateway`] reports it.
 ///
-/// With `known` empty any host key is accepted (and is then [`SshConnection::learned`]); otherwise the
+/// Without known host keys any is accepted (and is then [`SshConnection::learned`]); otherwise the
 /// device must show one of them. Every step has its deadline in `settings`. Dropping the future at
 /// any point closes the socket.
-pub async fn open(
-    target: &Target,
-    login: &Login,
-    known: &[HostKey],
+pub async fn open(access: &Access, settings: &SshSettings) -> Result<SshConnection, OpenFailure> {
+    // A credential that cannot be used is found before the device sees anything of us.
+    let identity = Identity::read(&access.login).await?;
+    let stream = route::open(access, settings).await.result?;
+    connect(stream, &identity, access, settings).await
+}
+
+/// [`open`] on a stream that leads to the device already.
+pub(crate) async fn connect(
+    stream: Stream,
+    identity: &Identity,
+    access: &Access,
     settings: &SshSettings,
 ) -> Result<SshConnection, OpenFailure> {
-    let identity = Identity::read(login).await?;
-    let stream = tcp::connect(&target.address, target.port, settings.connect_timeout).await?;
+    let known = &access.host_keys[..];
+    let bounds = Bounds { device: &access.target.hostname, stored: access.profile, limit: settings.weakest };
     let (wire, line) = wire::split(stream);
     let witness = Witness::default();
-    let mut handle = shake_hands(wire, &line, &witness, known, settings).await?;
+    let mut handle = shake_hands(wire, &line, &witness, known, bounds, settings).await?;
     let Some(host_key) = witness.host_key() else {
         let end = End::Broken("the key exchange ended without a host key".into());
         return Err(lost(&end, Phase::Handshake).into());
     };
     let learned = known.is_empty();
-    let course = Course::new(&identity, &witness, settings.algorithms);
-    if let Err(failure) = course.run(&mut handle, settings.auth_timeout).await {
-        return Err(OpenFailure { learned: learned.then_some(host_key), ..failure });
-    }
+    let course = Course::new(identity, &witness, bounds.weakest());
+    let signature = match course.run(&mut handle, settings.auth_timeout).await {
+        Ok(signature) => signature,
+        Err(failure) => return Err(OpenFailure { learned: learned.then_some(host_key), ..failure }),
+    };
     Ok(SshConnection {
+        algorithms: witness.agreed().into_iter().chain(signature).collect(),
         server_version: line.identification().unwrap_or_default(),
         terminal: settings.terminal.clone(),
         request_timeout: settings.handshake_timeout,
@@ -118,18 +133,19 @@ async fn shake_hands(
     line: &Line,
     witness: &Witness,
     known: &[HostKey],
+    bounds: Bounds<'_>,
     settings: &SshSettings,
 ) -> Result<Handle<Observer>, Failure> {
-    let config = Arc::new(config(known, settings)?);
+    let config = Arc::new(config(known, bounds, settings)?);
     let observer = Observer::new(known, witness.clone());
     match timeout(settings.handshake_timeout, connect_stream(config, wire, observer)).await {
         Ok(Ok(handle)) => Ok(handle),
-        Ok(Err(error)) => Err(handshake(&error, line, witness, known, settings.algorithms)),
+        Ok(Err(error)) => Err(handshake(&error, line, witness, known, bounds)),
         Err(_) => Err(handshake_timeout(line, settings.handshake_timeout)),
     }
 }
 
-fn config(known: &[HostKey], settings: &SshSettings) -> Result<Config, Failure> {
+fn config(known: &[HostKey], bounds: Bounds<'_>, settings: &SshSettings) -> Result<Config, Failure> {
     let (least, wanted, most) = GROUP_BITS;
     let gex = GexParams::new(least, wanted, most)
         .map_err(|error| Failure::new(ErrorCode::Internal, Phase::Handshake, error.to_string()))?;
@@ -138,7 +154,7 @@ fn config(known: &[HostKey], settings: &SshSettings) -> Result<Config, Failure> 
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         channel_buffer_size: PACKETS_WAITING,
-        preferred: preferred(settings.algorithms, known),
+        preferred: preferred(bounds.weakest(), known),
         keepalive_interval: settings.keepalive,
         gex,
         ..Config::default()
@@ -154,6 +170,17 @@ impl SshConnection {
     /// Whether no key was known before, so that this one was taken on trust.
     pub fn learned(&self) -> bool {
         self.learned
+    }
+
+    /// The safest profile that has all algorithms of this connection, the signature of the login's key included.
+    pub fn profile(&self) -> SshProfile {
+        self.algorithms.iter().map(|name| profile_of(name)).max().unwrap_or(SshProfile::Modern)
+    }
+
+    /// The names of the algorithms of this connection that no safer profile has.
+    pub fn weakest_algorithms(&self) -> Vec<String> {
+        let profile = self.profile();
+        self.algorithms.iter().filter(|name| profile_of(name) == profile).cloned().collect()
     }
 
     /// The text shown before the login (RFC 4252, section 5.4), at most 4 KiB, as the device sent it.
@@ -173,6 +200,16 @@ impl SshConnection {
     /// failure, since some devices need none.
     pub async fn shell(&mut self) -> Result<SshShell, Failure> {
         SshShell::open(&self.handle, &self.witness, &self.terminal, self.request_timeout).await
+    }
+
+    /// Has the server, a jump host, connect to an address and port and carry bytes there and back.
+    pub(crate) async fn forward(
+        &self,
+        address: &str,
+        port: u16,
+        within: Duration,
+    ) -> Result<Forwarded, Failure> {
+        forward::open(&self.handle, &self.witness, (address, port), within).await
     }
 
     /// Says goodbye and closes the socket, after a second even if the device does not take notice.

@@ -1,16 +1,32 @@
 //! From the library's errors to failures that say what happened.
 
-use super::algorithms::auto_offers;
-use super::settings::AlgorithmProfile;
-use super::tcp::seconds;
+use super::algorithms::{profile_of, spoken};
 use super::wire::Line;
 use super::witness::{End, Witness, classify};
-use netraven_model::{ErrorCode, Failure, HostKey, Phase};
+use crate::tcp::seconds;
+use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile};
 use russh::{AlgorithmKind, Error};
 use std::time::Duration;
 
 /// Most names of a list that stand in a message: a peer may send thousands.
 const NAMES: usize = 40;
+
+/// What may be agreed on with a device, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// The device's name, for the command that would help.
+    pub(super) device: &'a str,
+    /// What the device was spoken to with before.
+    pub(super) stored: Option<SshProfile>,
+    /// What is allowed for any device.
+    pub(super) limit: SshProfile,
+}
+
+impl Bounds<'_> {
+    pub(super) fn weakest(self) -> SshProfile {
+        self.stored.unwrap_or(SshProfile::Legacy).min(self.limit)
+    }
+}
 
 /// A key exchange that failed.
 pub(super) fn handshake(
@@ -18,13 +34,13 @@ pub(super) fn handshake(
     line: &Line,
     witness: &Witness,
     known: &[HostKey],
-    profile: AlgorithmProfile,
+    bounds: Bounds<'_>,
 ) -> Failure {
     if let Some(why) = line.refused() {
         return protocol(format!("the peer cannot be spoken to: {why}"));
     }
     match error {
-        Error::NoCommonAlgo { kind, ours, theirs } => negotiation(kind, ours, theirs, profile),
+        Error::NoCommonAlgo { kind, ours, theirs } => negotiation(kind, ours, theirs, bounds),
         Error::UnknownKey => host_key_changed(witness.host_key().as_ref(), known),
         error => match (end_of(error, witness), line.foreign()) {
             (End::Lost, Some(foreign)) => protocol(format!(
@@ -95,12 +111,7 @@ fn protocol(message: String) -> Failure {
     Failure::new(ErrorCode::SshProtocol, Phase::Handshake, message)
 }
 
-fn negotiation(
-    kind: &AlgorithmKind,
-    ours: &[String],
-    theirs: &[String],
-    profile: AlgorithmProfile,
-) -> Failure {
+fn negotiation(kind: &AlgorithmKind, ours: &[String], theirs: &[String], bounds: Bounds<'_>) -> Failure {
     let kind = match kind {
         AlgorithmKind::Kex => "key exchange",
         AlgorithmKind::Key => "host key",
@@ -108,19 +119,37 @@ fn negotiation(
         AlgorithmKind::Compression => "compression",
         AlgorithmKind::Mac => "MAC",
     };
-    let helped: Vec<&String> = theirs.iter().filter(|name| auto_offers(name)).collect();
-    let remedy = match (profile, helped.first()) {
-        (AlgorithmProfile::Modern, Some(name)) => {
-            format!("the profile `auto` would accept {name}")
+    let would_do = theirs.iter().filter(|name| spoken(name)).map(|name| (profile_of(name), name)).min();
+    let (code, remedy) = match (would_do, bounds.stored) {
+        (Some((needed, name)), Some(stored)) if needed <= bounds.limit => (
+            ErrorCode::SshDowngrade,
+            format!(
+                "this device was spoken to with `{}` before, and {name} would need `{}`: another device, an older software, \
+                 or somebody in between; if that is intended, accept it with `netraven device set {} --ssh-profile {}`",
+                stored.as_str(),
+                needed.as_str(),
+                bounds.device,
+                needed.as_str()
+            ),
+        ),
+        (Some((needed, name)), _) => (
+            ErrorCode::SshNegotiation,
+            format!(
+                "the profile `{}` would accept {name}, but nothing below `{}` is allowed (`device.ssh_weakest_profile`)",
+                needed.as_str(),
+                bounds.limit.as_str()
+            ),
+        ),
+        (None, _) => {
+            (ErrorCode::SshNegotiation, format!("enable one of NetRaven's {kind} algorithms on the device"))
         }
-        _ => format!("enable one of NetRaven's {kind} algorithms on the device"),
     };
     let message = format!(
         "no common {kind} algorithm: the device offers [{}], NetRaven offers [{}]; {remedy}",
         list(theirs),
         list(ours)
     );
-    Failure::new(ErrorCode::SshNegotiation, Phase::Handshake, message)
+    Failure::new(code, Phase::Handshake, message)
 }
 
 /// The names, without the markers that are no algorithms, bounded.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// What can be shown to a device.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     pub(super) username: String,
     pub(super) key: Option<Arc<PrivateKey>>,
     pub(super) password: Option<Secret>,
@@ -16,7 +16,7 @@ pub(super) struct Identity {
 impl Identity {
     /// Reads the login's secrets. An unreadable one is an error even where another would do: the
     /// person who stored it meant it to be used.
-    pub(super) async fn read(login: &Login) -> Result<Self, Failure> {
+    pub(crate) async fn read(login: &Login) -> Result<Self, Failure> {
         if login.password.as_ref().is_some_and(|password| password.expose_text().is_none()) {
             let message = "the password is not valid UTF-8, which SSH asks for (RFC 4252, section 8)";
             return Err(unusable(login, message));

@@ -1,3 +1,4 @@
+use netraven_model::SshProfile;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ pub struct SshSettings {
     /// Ask for a sign of life after this much silence; the third question without an answer ends the
     /// connection. `None` never asks, which devices that know no global requests need.
     pub keepalive: Option<Duration>,
-    /// What may be negotiated.
-    pub algorithms: AlgorithmProfile,
+    /// The weakest algorithms that may be agreed on with any device, whatever is stored for it.
+    pub weakest: SshProfile,
     /// What the pseudo-terminal claims to be.
     pub terminal: Terminal,
 }
@@ -26,20 +27,10 @@ impl Default for SshSettings {
             handshake_timeout: Duration::from_secs(20),
             auth_timeout: Duration::from_secs(30),
             keepalive: None,
-            algorithms: AlgorithmProfile::Auto,
+            weakest: SshProfile::Legacy,
             terminal: Terminal::default(),
         }
     }
-}
-
-/// Which algorithms are offered to a device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum AlgorithmProfile {
-    /// Everything that can be spoken, the best first: a device gets the best that it knows itself.
-    #[default]
-    Auto,
-    /// Nothing with SHA-1, CBC, 3DES or DSA. Old devices are refused.
-    Modern,
 }
 
 /// The pseudo-terminal (RFC 4254, section 6.2).

@@ -1,8 +1,8 @@
 use super::failures::{how, lost};
 use super::settings::Terminal;
-use super::tcp::seconds;
 use super::witness::{End, Observer, Witness};
 use crate::link::Chunk;
+use crate::tcp::seconds;
 use netraven_model::{ErrorCode, Failure, Phase};
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, Error, Pty};

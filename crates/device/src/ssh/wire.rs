@@ -1,19 +1,19 @@
 //! The socket, shared between the library's task and its owner, who can close it at any time.
 
 use super::preamble::Preamble;
+use crate::route::Stream;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Short reads fetch this much. The library reads the head of each packet on its own: without a
 /// store behind it, every small packet costs two system calls.
 const AHEAD: usize = 2048;
 
 /// Splits a connected socket into what the library reads and writes, and the owner's end.
-pub(super) fn split(stream: TcpStream) -> (Wire, Line) {
+pub(super) fn split(stream: Stream) -> (Wire, Line) {
     let socket = Arc::new(Mutex::new(Socket {
         stream: Some(stream),
         ahead: Vec::new(),
@@ -34,7 +34,7 @@ pub(super) struct Line(Arc<Mutex<Socket>>);
 
 struct Socket {
     /// `None` once closed.
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     /// Bytes that were read but not yet asked for, from `taken` on.
     ahead: Vec<u8>,
     taken: usize,
@@ -131,7 +131,7 @@ impl Socket {
     }
 }
 
-fn open(stream: &mut Option<TcpStream>) -> io::Result<&mut TcpStream> {
+fn open(stream: &mut Option<Stream>) -> io::Result<&mut Stream> {
     stream.as_mut().ok_or_else(|| io::ErrorKind::ConnectionAborted.into())
 }
 
@@ -169,7 +169,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP socket holds nothing back.
+        // Neither a TCP socket nor a channel holds anything back.
         Poll::Ready(Ok(()))
     }
 

@@ -1,12 +1,12 @@
 //! What the library's task sees and the owner of the connection wants to know.
 
-use super::algorithms::key_type;
+use super::algorithms::{agreed, key_type};
 use super::text::quote;
 use netraven_model::HostKey;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::ssh_encoding;
 use russh::keys::{HashAlg, PublicKey, PublicKeyBase64, PublicKeyOrCertificate};
-use russh::{Channel, Disconnect, Error};
+use russh::{Channel, Disconnect, Error, Names};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most that is kept of login banners.
@@ -35,6 +35,7 @@ pub(super) enum End {
 #[derive(Debug, Default)]
 struct Seen {
     host_key: Option<HostKey>,
+    agreed: Vec<String>,
     banner: String,
     end: Option<End>,
 }
@@ -51,6 +52,11 @@ impl Witness {
     /// The key that the server proved to have, whether accepted or not.
     pub(super) fn host_key(&self) -> Option<HostKey> {
         self.seen().host_key.clone()
+    }
+
+    /// The algorithms agreed on; empty before the end of the key exchange.
+    pub(super) fn agreed(&self) -> Vec<String> {
+        self.seen().agreed.clone()
     }
 
     /// The text shown before the login (RFC 4252, section 5.4); bounded.
@@ -99,6 +105,11 @@ impl Handler for Observer {
             || self.known.iter().any(|known| known.algorithm == key.algorithm && known.key == key.key);
         self.witness.seen().host_key = Some(key);
         Ok(accepted)
+    }
+
+    async fn kex_done(&mut self, _: Option<&[u8]>, names: &Names, _: &mut Session) -> Result<(), Error> {
+        self.witness.seen().agreed = agreed(names);
+        Ok(())
     }
 
     async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Error> {

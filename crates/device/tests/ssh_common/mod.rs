@@ -5,7 +5,7 @@
 pub mod peer;
 pub mod sshd;
 
-use netraven_device::{Chunk, OpenFailure, SshConnection, SshSettings, SshShell};
+use netraven_device::{Access, Chunk, OpenFailure, SshConnection, SshSettings, SshShell};
 use netraven_model::{HostKey, Login, Phase, Protocol, Secret, Target};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +51,13 @@ pub async fn open(
     known: &[HostKey],
     settings: &SshSettings,
 ) -> Result<SshConnection, OpenFailure> {
-    timeout(LONG, netraven_device::open(target, login, known, settings)).await.expect("open has deadlines")
+    let access = Access { host_keys: known.to_vec(), ..Access::new(target.clone(), login.clone()) };
+    reach(&access, settings).await
+}
+
+/// [`open`] with all that an access may have.
+pub async fn reach(access: &Access, settings: &SshSettings) -> Result<SshConnection, OpenFailure> {
+    timeout(LONG, netraven_device::open(access, settings)).await.expect("open has deadlines")
 }
 
 pub async fn recv(shell: &mut SshShell) -> Chunk {

@@ -6,9 +6,12 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -17,6 +20,8 @@ pub struct Sshd {
     pub target: Target,
     pub user: String,
     folder: TempDir,
+    /// Connections being served.
+    busy: Arc<AtomicUsize>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -64,14 +69,16 @@ pub async fn start(lines: &[&str], host_keys: &[&str], user_key: &str) -> Option
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = at(listener.local_addr().unwrap());
     let errors = folder.path().join("errors");
+    let busy = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&busy);
     let serving = tokio::spawn(async move {
-        let mut children = Vec::new();
+        let mut children = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let stream = stream.into_std().unwrap();
             stream.set_nonblocking(false).unwrap();
             let socket: OwnedFd = stream.into();
             let log = fs::File::options().create(true).append(true).open(&errors).unwrap();
-            let child = Command::new(SSHD)
+            let mut child = Command::new(SSHD)
                 .args(["-i", "-e", "-f"])
                 .arg(&file)
                 .stdin(socket.try_clone().unwrap())
@@ -80,10 +87,15 @@ pub async fn start(lines: &[&str], host_keys: &[&str], user_key: &str) -> Option
                 .kill_on_drop(true)
                 .spawn()
                 .unwrap();
-            children.push(child);
+            counter.fetch_add(1, Ordering::SeqCst);
+            let counter = Arc::clone(&counter);
+            children.spawn(async move {
+                let _ = child.wait().await;
+                counter.fetch_sub(1, Ordering::SeqCst);
+            });
         }
     });
-    Some(Sshd { target, user, folder, serving })
+    Some(Sshd { target, user, folder, busy, serving })
 }
 
 impl Sshd {
@@ -122,6 +134,13 @@ impl Sshd {
         let mut words = line.split(' ').map(str::to_owned);
         let (algorithm, key) = (words.next().unwrap(), words.next().unwrap());
         HostKey { algorithm, key, fingerprint: self.fingerprint(kind).await }
+    }
+
+    /// Waits until no connection is being served.
+    pub async fn until_idle(&self) {
+        while self.busy.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// What the server complained about.

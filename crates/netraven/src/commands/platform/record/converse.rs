@@ -3,7 +3,7 @@
 use super::target::Chosen;
 use crate::context::Context;
 use crate::work::device_settings;
-use netraven_device::{Chunk, DeviceSettings, SshShell, open};
+use netraven_device::{Access, Chunk, DeviceSettings, SshShell, open};
 use netraven_model::{Failure, Login};
 use netraven_platform::{Machine, Next, Output, Plan};
 use netraven_replay::record::{Exchange, Sent};
@@ -24,7 +24,9 @@ pub struct Said {
 pub async fn converse(chosen: &Chosen, context: &Context) -> Result<Said, Failure> {
     let settings = device_settings(&context.settings);
     let login = chosen.platform.login(&chosen.login);
-    let opened = open(&chosen.target, &login, &chosen.host_keys, &settings.ssh).await;
+    let host_keys = chosen.host_keys.clone();
+    let access = Access { host_keys, ..Access::new(chosen.target.clone(), login.into_owned()) };
+    let opened = open(&access, &settings.ssh).await;
     let mut connection = opened.map_err(|open| open.failure)?;
     let ssh_version = connection.server_version().to_owned();
     let ended = match connection.shell().await {

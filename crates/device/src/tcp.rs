@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// Connects within the time, trying every address of the name. The time that is left is shared among
 /// the addresses that are left, so that one dead address does not use up all of it.
-pub(super) async fn connect(address: &str, port: u16, within: Duration) -> Result<TcpStream, Failure> {
+pub(crate) async fn connect(address: &str, port: u16, within: Duration) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + within;
     let addresses = resolve(address, port, deadline, within).await?;
     let mut failed = Vec::with_capacity(addresses.len());
@@ -105,6 +105,6 @@ fn explain(address: &str, failed: &[Attempt]) -> Failure {
 }
 
 /// A duration for people: `10 s`, `0.25 s`.
-pub(super) fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     format!("{} s", (duration.as_secs_f64() * 100.0).round() / 100.0)
 }
