@@ -21,5 +21,6 @@ pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LearnedHop, LoginResult, Outcome};
 pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous};
 pub use ssh::{
-    KeyProblem, OpenFailure, SshConnection, SshSettings, SshShell, Terminal, check_private_key, open,
+    KeyProblem, KnownHosts, OpenFailure, SkippedLine, SshConnection, SshSettings, SshShell, Terminal,
+    TooManyEntries, check_private_key, open,
 };

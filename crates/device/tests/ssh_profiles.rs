@@ -45,7 +45,7 @@ async fn needs(line: &str, more: &[&str], host_key: &str, needed: SshProfile) {
         for words in [
             format!("the device offers [{name}"),
             format!("spoken to with `{stored}` before"),
-            format!("`netraven device set r1 --ssh-profile {needed}`"),
+            format!("`netraven device update r1 --ssh-profile {needed}`"),
         ] {
             assert!(failure.message.contains(&words), "{words} is missing in: {failure}");
         }

@@ -62,7 +62,7 @@ codes! {
         hint: "compare both sides' lists above; old devices need the legacy algorithms";
     /// The device offers only weaker algorithms than it was spoken to with before.
     SshDowngrade = "ssh_downgrade", transient: false,
-        hint: "if the device was replaced or its SSH server changed on purpose, allow it with `netraven device set NAME --ssh-profile legacy`";
+        hint: "if the device was replaced or its SSH server changed on purpose, allow it with `netraven device update NAME --ssh-profile legacy`";
     /// The peer broke the SSH protocol or is no SSH server.
     SshProtocol = "ssh_protocol", transient: true,
         hint: "check that the port belongs to an SSH server";

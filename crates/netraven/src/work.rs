@@ -102,6 +102,7 @@ pub fn device_settings(settings: &Settings) -> DeviceSettings {
     DeviceSettings {
         ssh: SshSettings {
             connect_timeout: Duration::from_secs(device.connect_timeout_seconds),
+            weakest: device.ssh_weakest_profile,
             ..SshSettings::default()
         },
         command_timeout: Duration::from_secs(device.command_timeout_seconds),

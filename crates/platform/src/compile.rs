@@ -2,12 +2,12 @@
 //! examples run. Every error names the line.
 
 use crate::definition::{
-    Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule, LineEnd,
-    PartDefinition, SecretRule, Text,
+    Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule,
+    LineEnd, PartDefinition, SecretRule, Ssh, Text,
 };
 use crate::finder::{Finder, GENERAL, Rules, each_span};
-use crate::platform::{Context, Detect, Dialog, Enable, Fact, Mode, Part, Platform};
-use netraven_model::{Facts, Hash256, Span};
+use crate::platform::{Context, Detect, Dialog, Enable, Exec, Fact, Mode, Part, Platform};
+use netraven_model::{Facts, Hash256, PartKind, Span};
 use regex::bytes::{Regex, RegexBuilder};
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ const PATTERN_SIZE: usize = 1 << 20;
 
 /// Stands for the name of a context in commands.
 pub(crate) const CONTEXT: &str = "{context}";
+
+/// Stands for the command in what wraps it.
+pub(crate) const COMMAND: &str = "{command}";
 
 /// What is wrong, and in which line (0 where the file as a whole is meant).
 pub(crate) type Problem = (u64, String);
@@ -45,7 +48,9 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
     let login = definition.login.unwrap_or_default();
     let dialogs = login.dialogs.into_iter();
     let prepare = definition.prepare.unwrap_or_default().into_iter();
+    let ssh = definition.ssh.unwrap_or_default();
     Ok(Platform {
+        exec: compile_ssh(ssh, &parts)?,
         secret_rules: definition.secrets.len(),
         secret_examples: definition.secrets.iter().map(|rule| rule.hide.len() + rule.keep.len()).sum(),
         detect: definition.detect.map(compile_detect).transpose()?.unwrap_or_default(),
@@ -151,6 +156,37 @@ fn compile_detect(detect: DetectText) -> Result<Detect, Problem> {
     }
     let ssh_version = detect.ssh_version.iter().map(line_pattern).collect::<Result<_, _>>()?;
     Ok(Detect { ssh_version, command: detect.command, answer: patterns(&detect.answer)? })
+}
+
+/// An answer over the exec channel ends with the channel, which some devices close too early: without a proof of its end it
+/// would be stored cut.
+fn compile_ssh(ssh: Ssh, parts: &[Part]) -> Result<Option<Exec>, Problem> {
+    if ssh.channel == Channel::Shell {
+        return match ssh.wrap.or(ssh.end) {
+            Some(text) => Err((line(&text), "ssh: `wrap` and `end` belong to `channel: exec`".to_owned())),
+            None => Ok(None),
+        };
+    }
+    if ssh.wrap.is_some() != ssh.end.is_some() {
+        return Err((
+            0,
+            "ssh: `wrap` needs the `end` that it makes the device write, and the other way round".to_owned(),
+        ));
+    }
+    if let Some(wrap) = ssh.wrap.as_ref().filter(|wrap| !wrap.value.contains(COMMAND)) {
+        return Err((line(wrap), format!("ssh: `wrap` has no {COMMAND} in it")));
+    }
+    // Braces are balanced at every end of a block, too.
+    let unproven = |part: &Part| ssh.end.is_none() && part.end.is_none() && part.kind == PartKind::Config;
+    let wrong = parts.iter().find(|part| part.for_each.is_some() || unproven(part));
+    if let Some(part) = wrong {
+        let needs = "over `channel: exec` a configuration must show its end (`end`, or `wrap` and `end` of `ssh`), and have no contexts";
+        return Err((0, format!("ssh: part '{}': {needs}", part.name)));
+    }
+    Ok(Some(Exec {
+        wrap: ssh.wrap.map(|wrap| wrap.value),
+        end: ssh.end.as_ref().map(line_pattern).transpose()?,
+    }))
 }
 
 fn compile_context((name, context): (String, ContextText)) -> Result<Context, Problem> {

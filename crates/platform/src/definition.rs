@@ -34,6 +34,8 @@ pub(crate) struct Definition {
     pub login: Option<Login>,
     /// What ends a typed line.
     pub line_end: Option<LineEnd>,
+    /// How commands are asked over SSH.
+    pub ssh: Option<Ssh>,
     pub enable: Option<Enable>,
     /// Commands that set up the terminal; a refusal of one is not an error.
     pub prepare: Option<Vec<Text>>,
@@ -68,6 +70,7 @@ impl Definition {
         take(&mut self.modes, &base.modes);
         take(&mut self.login, &base.login);
         take(&mut self.line_end, &base.line_end);
+        take(&mut self.ssh, &base.ssh);
         take(&mut self.enable, &base.enable);
         take(&mut self.prepare, &base.prepare);
         take(&mut self.pager, &base.pager);
@@ -90,6 +93,25 @@ pub(crate) enum LineEnd {
     Lf,
     Cr,
     Crlf,
+}
+
+/// Over which channel of SSH commands are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Channel {
+    #[default]
+    Shell,
+    Exec,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ssh {
+    pub channel: Channel,
+    /// For `exec`: the command line, `{command}` in it, that makes the device write a last line of its own.
+    pub wrap: Option<Text>,
+    /// That line.
+    pub end: Option<Text>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -244,6 +266,7 @@ mod tests {
         for (name, fields) in [
             ("mode", fields::<Mode>()),
             ("login", fields::<Login>()),
+            ("ssh", fields::<Ssh>()),
             ("dialog", fields::<Dialog>()),
             ("detect", fields::<Detect>()),
             ("enable", fields::<Enable>()),

@@ -8,6 +8,7 @@
 mod compile;
 mod definition;
 mod dialogue;
+mod exchange;
 mod finder;
 mod inspect;
 mod machine;
@@ -17,6 +18,7 @@ mod registry;
 mod sources;
 mod terminal;
 
+pub use exchange::{Exchange, Task};
 pub use inspect::Prompt;
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
 pub use platform::{Part, Platform};

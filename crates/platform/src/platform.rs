@@ -1,3 +1,4 @@
+use crate::compile::COMMAND;
 use crate::finder::Finder;
 use netraven_model::{Facts, Hash256, Login, PartKind, Span};
 use regex::bytes::Regex;
@@ -44,6 +45,7 @@ pub struct Platform {
     pub(crate) prompt_prefix: Option<Regex>,
     pub(crate) logout: String,
     pub(crate) finder: Finder,
+    pub(crate) exec: Option<Exec>,
     pub(crate) facts: Vec<Fact>,
 }
 
@@ -73,6 +75,29 @@ pub(crate) struct Detect {
     pub ssh_version: Vec<Regex>,
     pub command: Option<String>,
     pub answer: Vec<Regex>,
+}
+
+/// How commands are asked over the exec channel of SSH.
+#[derive(Clone, Debug)]
+pub(crate) struct Exec {
+    /// The command line, `{command}` in it.
+    pub wrap: Option<String>,
+    /// The line that `wrap` makes the device write last.
+    pub end: Option<Regex>,
+}
+
+impl Exec {
+    /// What is requested to have a command carried out.
+    pub(crate) fn wrap(&self, command: &str) -> String {
+        self.wrap.as_ref().map_or_else(|| command.to_owned(), |wrap| wrap.replace(COMMAND, command))
+    }
+
+    /// Where the last line begins, if it is the one that proves the end.
+    pub(crate) fn find_mark(&self, output: &[u8]) -> Option<usize> {
+        let trimmed = output.trim_ascii_end();
+        let start = trimmed.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        self.end.as_ref()?.is_match(&trimmed[start..]).then_some(start)
+    }
 }
 
 /// A kind of context: parts of the device that have a configuration each.
@@ -125,6 +150,11 @@ impl Platform {
         }
         let username = format!("{}{}", login.username, self.username_suffix);
         Cow::Owned(Login { username, ..login.clone() })
+    }
+
+    /// Whether its commands are asked over the exec channel of SSH, where the device has it.
+    pub fn prefers_exec(&self) -> bool {
+        self.exec.is_some()
     }
 
     /// Where secrets stand in a text; sorted and disjoint.

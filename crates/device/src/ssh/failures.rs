@@ -125,7 +125,7 @@ fn negotiation(kind: &AlgorithmKind, ours: &[String], theirs: &[String], bounds:
             ErrorCode::SshDowngrade,
             format!(
                 "this device was spoken to with `{}` before, and {name} would need `{}`: another device, an older software, \
-                 or somebody in between; if that is intended, accept it with `netraven device set {} --ssh-profile {}`",
+                 or somebody in between; if that is intended, accept it with `netraven device update {} --ssh-profile {}`",
                 stored.as_str(),
                 needed.as_str(),
                 bounds.device,

@@ -229,7 +229,8 @@ pub(super) fn classify(error: &Error) -> End {
     }
 }
 
-fn host_key(key: &PublicKey) -> HostKey {
+/// A key in the form in which it is stored.
+pub(super) fn host_key(key: &PublicKey) -> HostKey {
     HostKey {
         algorithm: key_type(&key.algorithm()).as_str().to_owned(),
         key: key.public_key_base64(),

@@ -83,6 +83,9 @@ pub const KEYS: &[Key] = &[
     Key::new("device.connect_timeout_seconds", whole(1, 600)).default("15").runtime(),
     Key::new("device.command_timeout_seconds", whole(1, 3_600)).default("60").runtime(),
     Key::new("device.session_timeout_seconds", whole(1, 86_400)).default("600").runtime(),
+    Key::new("device.ssh_weakest_profile", Kind::Choice(&["modern", "compatible", "legacy"]))
+        .default("legacy")
+        .runtime(),
     Key::new("device.max_output_mib", whole(1, 1_024)).default("64").runtime(),
     Key::new("retry.attempts", whole(1, 100)).default("3").runtime(),
     Key::new("retry.base_seconds", whole(1, 86_400)).default("10").runtime(),

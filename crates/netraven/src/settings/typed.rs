@@ -1,6 +1,7 @@
 //! The settings as the program uses them. docs/configuration.md says what each key means.
 
 use super::effective::Effective;
+use netraven_model::SshProfile;
 use netraven_store::access::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -124,6 +125,7 @@ pub struct Device {
     pub connect_timeout_seconds: u64,
     pub command_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
+    pub ssh_weakest_profile: SshProfile,
     pub max_output_mib: usize,
 }
 

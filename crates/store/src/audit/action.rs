@@ -40,6 +40,8 @@ actions! {
     DeviceRemoved = "device.removed",
     /// A device's host keys were forgotten, so that its next one is accepted.
     DeviceHostKeyAccepted = "device.host_key_accepted",
+    /// Host keys of devices that had none were taken from a file.
+    DeviceHostKeysImported = "device.host_keys_imported",
     /// A setting in the database got a value.
     SettingChanged = "setting.changed",
     /// A setting in the database went.

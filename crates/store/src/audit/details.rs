@@ -48,6 +48,13 @@ pub enum Details {
         /// How many were forgotten.
         forgotten: u64,
     },
+    /// Host keys from a file.
+    ImportedHostKeys {
+        /// Devices that got keys.
+        devices: usize,
+        /// Keys that were stored.
+        keys: usize,
+    },
     /// A setting's values.
     Setting {
         /// Before.

@@ -7,7 +7,7 @@ mod reach;
 
 pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
-pub use keys::host_keys;
+pub use keys::{ImportedKeys, host_keys, import_host_keys, without_host_keys};
 pub use reach::{MAX_HOPS, Reach, forget_host, known_host, remember_host};
 
 use crate::rows::{optional_word, undecodable, word};

@@ -2,7 +2,7 @@ use crate::support::{
     changed, dialogue, finished, fixture, is_duplicate, is_invalid, is_missing, new_device,
 };
 use chrono::Utc;
-use netraven_model::{DeviceName, Event, HostKey, JobEvent};
+use netraven_model::{DeviceId, DeviceName, Event, HostKey, JobEvent};
 use netraven_store::devices::{self, DeviceChange, DeviceFilter, Imported, NewDevice, OnExisting, Removed};
 use netraven_store::{StoreError, tags};
 
@@ -242,6 +242,26 @@ async fn a_removed_device_takes_its_versions_jobs_and_logs_along_and_no_others()
         assert_eq!(fixture.number(&format!("SELECT count(*) FROM netraven.{table}")).await, left, "{table}");
     }
     assert!(is_missing(devices::remove(&fixture.store, "d0001").await, "device"));
+}
+
+#[tokio::test]
+async fn host_keys_from_a_file_go_to_devices_that_have_none() {
+    let Some(fixture) = fixture().await else { return };
+    let (known, new) = (fixture.add_device("r1").await, fixture.add_device("r2").await);
+    let key = |key: &str| HostKey { algorithm: "ssh-rsa".into(), key: key.into(), fingerprint: key.into() };
+    let first = [(known.id, key("old"))];
+    let imported = devices::import_host_keys(&fixture.store, &first, "known_hosts").await.unwrap();
+    assert_eq!((imported.devices, imported.keys), (1, 1));
+    assert_eq!(devices::without_host_keys(&fixture.store).await.unwrap(), [new.id].into());
+
+    let gone = DeviceId(new.id.0 + 1000);
+    let more = [(known.id, key("a")), (new.id, key("b")), (new.id, key("c")), (gone, key("d"))];
+    let imported = devices::import_host_keys(&fixture.store, &more, "known_hosts").await.unwrap();
+    assert_eq!((imported.devices, imported.keys), (1, 2));
+    assert_eq!(devices::host_keys(&fixture.store, known.id).await.unwrap(), [key("old")]);
+    assert_eq!(devices::host_keys(&fixture.store, new.id).await.unwrap().len(), 2);
+    let again = devices::import_host_keys(&fixture.store, &more, "known_hosts").await.unwrap();
+    assert_eq!((again.devices, again.keys), (0, 0));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `netraven device`
 
+mod known_hosts;
 mod read;
 mod transfer;
 mod write;
@@ -63,6 +64,15 @@ Examples:
 Use it when a device was replaced or its key was renewed on purpose. The next session learns the
 new key.";
 
+const IMPORT_KNOWN_HOSTS_EXAMPLES: &str = "\
+Examples:
+  netraven device import-known-hosts ~/.ssh/known_hosts --dry-run
+  netraven device import-known-hosts ~/.ssh/known_hosts
+  netraven device import-known-hosts /etc/ssh/ssh_known_hosts
+
+A device is looked up by its address and, where the file does not have that, by its name. Devices
+that have a host key keep it.";
+
 /// The inventory.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -96,6 +106,9 @@ pub enum Command {
     /// Writes devices as CSV, in the form that import reads
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(transfer::Export),
+    /// Takes the SSH host keys of devices that have none from OpenSSH's known_hosts
+    #[command(after_help = IMPORT_KNOWN_HOSTS_EXAMPLES)]
+    ImportKnownHosts(known_hosts::Import),
     /// Forgets a device's SSH host key, so that the next session learns a new one
     #[command(after_help = ACCEPT_KEY_EXAMPLES)]
     AcceptKey {
@@ -114,6 +127,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::Remove { device, yes } => write::remove(&device, yes, context).await,
         Command::Import(args) => transfer::import(args, context).await,
         Command::Export(args) => transfer::export(args, context).await,
+        Command::ImportKnownHosts(args) => known_hosts::import(args, context).await,
         Command::AcceptKey { device } => write::accept_key(&device, context).await,
     }
 }

@@ -37,7 +37,7 @@ pub struct Export {
 
 /// `netraven device import`
 pub async fn import(args: Import, context: &Context) -> Result {
-    let content = read(&args.file)?;
+    let content = read(&args.file, "inventory")?;
     let new =
         csv::read(&content, &context.platforms()?).map_err(|problems| refused(&args.file, &problems))?;
     let lines = new.len();
@@ -86,7 +86,8 @@ pub async fn export(args: Export, context: &Context) -> Result {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// A file's content; `what` is what it should be.
+pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut content)
@@ -95,7 +96,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     };
     match read {
         Ok(_) if content.len() as u64 > LARGEST => {
-            Err(CliError::usage(format!("{} is larger than 64 MiB, which no inventory is", path.display())))
+            Err(CliError::usage(format!("{} is larger than 64 MiB, which no {what} is", path.display())))
         }
         Ok(_) => Ok(content),
         Err(error) => Err(CliError::usage(format!("{} cannot be read: {error}", path.display()))
