@@ -1,14 +1,14 @@
 //! Sessions with one device, one after the other: what they learn and what happened is collected on the way.
 
 use crate::gateway::{Gateway, Pass, Session, pause};
-use crate::link::Link;
 use crate::learned::Learned;
+use crate::link::Link;
 use crate::outcome::{LoginResult, Outcome};
 use crate::request::Access;
-use crate::session;
+use crate::session::{self, Begun};
 use chrono::{DateTime, TimeDelta, Utc};
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId};
-use netraven_platform::{Limits, Machine, Output, Part, Plan, Platform, Report};
+use netraven_platform::{Limits, Output, Part, Plan, Platform, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,9 +78,14 @@ impl<'a> Course<'a> {
         let platform = talk.platform.clone();
         let stay = talk.stay;
         self.greet(&link, &platform);
-        let machine = Machine::new(self.plan(talk), Instant::now());
-        let session = Session { link, machine };
-        let outputs = self.hold(session, connecting, stay.then(|| platform.clone())).await?;
+        let (opened, connected_in) = (Utc::now(), connecting.elapsed());
+        let outputs = match session::begin(link, self.plan(talk)).await {
+            Begun::Shell(session) => self.hold(session, connecting, stay.then(|| platform.clone())).await?,
+            Begun::Over(report) => {
+                self.note(&report, opened, connected_in);
+                report.result?
+            }
+        };
         Ok((platform, version, outputs))
     }
 
@@ -139,7 +144,7 @@ impl<'a> Course<'a> {
         let mut access = self.access.clone();
         access.login = platform.login(&access.login).into_owned();
         for attempt in 1.. {
-            let failure = match self.attempt(&mut access).await {
+            let failure = match self.attempt(&mut access, platform.prefers_exec()).await {
                 Ok(link) => return Ok(link),
                 Err(failure) => failure,
             };
@@ -155,9 +160,9 @@ impl<'a> Course<'a> {
         Err(Failure::new(ErrorCode::Internal, netraven_model::Phase::Connect, "no connection was tried"))
     }
 
-    async fn attempt(&mut self, access: &mut Access) -> Result<Link, Failure> {
+    async fn attempt(&mut self, access: &mut Access, exec: bool) -> Result<Link, Failure> {
         self.learned.bind(access);
-        let opening = Link::open(access, &self.gateway.settings).await;
+        let opening = Link::open(access, exec, &self.gateway.settings).await;
         let news = self.learned.take(opening.learned, opening.profile, opening.hops);
         news.into_iter().for_each(|event| self.event(event));
         match opening.login {

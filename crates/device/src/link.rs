@@ -38,6 +38,8 @@ impl fmt::Debug for Chunk {
 pub(crate) enum Link {
     /// A shell over SSH.
     Ssh(SshConnection, SshShell),
+    /// SSH without a shell, for commands on channels of their own.
+    Exec(SshConnection),
 }
 
 /// What was learned while a line was opened, or failed to open.
@@ -63,9 +65,10 @@ impl<T> Opening<T> {
 
 impl Link {
     /// Connects and logs in as far as the protocol itself does that; what stands on the terminal then is the session's.
-    pub(crate) async fn open(access: &Access, settings: &DeviceSettings) -> Opening<Self> {
+    /// With `exec` no shell is opened where the protocol has commands without one.
+    pub(crate) async fn open(access: &Access, exec: bool, settings: &DeviceSettings) -> Opening<Self> {
         match access.target.protocol {
-            Protocol::Ssh => open_ssh(access, settings).await,
+            Protocol::Ssh => open_ssh(access, exec, settings).await,
             Protocol::Telnet | Protocol::Http => {
                 let message = format!("{} is not spoken yet", access.target.protocol.as_str());
                 Opening::failed(Failure::new(ErrorCode::Unsupported, Phase::Connect, message))
@@ -73,17 +76,39 @@ impl Link {
         }
     }
 
+    /// The connection, where commands are asked on channels of their own.
+    pub(crate) fn exec(&self) -> Option<&SshConnection> {
+        match self {
+            Self::Exec(connection) => Some(connection),
+            Self::Ssh(..) => None,
+        }
+    }
+
+    /// Opens the shell that was left out.
+    pub(crate) async fn with_shell(self) -> Result<Self, Failure> {
+        match self {
+            Self::Exec(mut connection) => match connection.shell().await {
+                Ok(shell) => Ok(Self::Ssh(connection, shell)),
+                Err(failure) => {
+                    connection.disconnect().await;
+                    Err(failure)
+                }
+            },
+            other => Ok(other),
+        }
+    }
+
     /// How the server introduced itself; empty where the protocol has no such thing.
     pub(crate) fn server_version(&self) -> &str {
         match self {
-            Self::Ssh(connection, _) => connection.server_version(),
+            Self::Ssh(connection, _) | Self::Exec(connection) => connection.server_version(),
         }
     }
 
     /// What proves who answered, for the connection log.
     pub(crate) fn proof(&self) -> String {
         match self {
-            Self::Ssh(connection, _) => {
+            Self::Ssh(connection, _) | Self::Exec(connection) => {
                 let key = connection.host_key();
                 format!("{} {}", key.algorithm, key.fingerprint)
             }
@@ -99,6 +124,7 @@ impl Link {
     ) -> Result<(), Failure> {
         match self {
             Self::Ssh(_, shell) => shell.send(bytes, phase, deadline).await,
+            Self::Exec(_) => Err(Failure::new(ErrorCode::Internal, phase, "there is no shell to type into")),
         }
     }
 
@@ -106,18 +132,19 @@ impl Link {
     pub(crate) async fn recv(&mut self) -> Chunk {
         match self {
             Self::Ssh(_, shell) => shell.recv().await,
+            Self::Exec(_) => Chunk::Closed { exit_status: None },
         }
     }
 
     /// Says goodbye, and closes the socket even where nobody takes notice.
     pub(crate) async fn close(self) {
         match self {
-            Self::Ssh(connection, _) => connection.disconnect().await,
+            Self::Ssh(connection, _) | Self::Exec(connection) => connection.disconnect().await,
         }
     }
 }
 
-async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
+async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Opening<Link> {
     let identity = match Identity::read(&access.login).await {
         Ok(identity) => identity,
         Err(failure) => return Opening::failed(failure),
@@ -127,7 +154,7 @@ async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
         Ok(stream) => stream,
         Err(failure) => return Opening { hops, ..Opening::failed(failure) },
     };
-    let mut connection = match ssh::connect(stream, &identity, access, &settings.ssh).await {
+    let connection = match ssh::connect(stream, &identity, access, &settings.ssh).await {
         Ok(connection) => connection,
         Err(open) => {
             let login = if open.auth_refused { LoginResult::Refused } else { LoginResult::NotTried };
@@ -136,12 +163,7 @@ async fn open_ssh(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
     };
     let profile = access.profile.is_none().then(|| (connection.profile(), connection.weakest_algorithms()));
     let learned = connection.learned().then(|| connection.host_key().clone());
-    let result = match connection.shell().await {
-        Ok(shell) => Ok(Link::Ssh(connection, shell)),
-        Err(failure) => {
-            connection.disconnect().await;
-            Err(failure)
-        }
-    };
+    let link = Link::Exec(connection);
+    let result = if exec { Ok(link) } else { link.with_shell().await };
     Opening { result, learned, profile, hops, login: LoginResult::Accepted }
 }

@@ -71,7 +71,7 @@ async fn follow(
         let connection = opened.map_err(|open| at_hop(hop, open.failure))?;
         let channel = connection.forward(&next.address, next.port, settings.connect_timeout).await;
         let channel = channel.map_err(|failure| at_hop(hop, failure))?;
-        stream = Stream::Hop(Box::new(HopStream { channel, connection: connection }));
+        stream = Stream::Hop(Box::new(HopStream { channel, connection }));
     }
     Ok(stream)
 }

@@ -1,12 +1,86 @@
 //! The driver: carries bytes between the session machine and the line.
 
+use crate::gateway::Session;
 use crate::link::{Chunk, Link};
-use netraven_platform::{Machine, Next};
+use crate::ssh::{NotStarted, Piece, SshCommand, SshConnection};
+use netraven_model::{ErrorCode, Failure, Phase};
+use netraven_platform::{Exchange, Machine, Next, Plan, Report, Task};
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 /// Commands are short: a device that cannot take one for so long takes nothing any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a plan led to.
+pub(crate) enum Begun {
+    /// A session in a shell, to be run.
+    Shell(Session),
+    /// Everything was answered, or failed, and the line is closed.
+    Over(Report),
+}
+
+/// Asks everything on channels of their own, where the family and the device have that; otherwise begins a session in a shell.
+pub(crate) async fn begin(link: Link, plan: Plan) -> Begun {
+    let plan = match link.exec() {
+        None => plan,
+        Some(connection) => match exchange(connection, plan).await {
+            Ok(report) => {
+                link.close().await;
+                return Begun::Over(report);
+            }
+            Err(plan) => *plan,
+        },
+    };
+    match link.with_shell().await {
+        Ok(link) => Begun::Shell(Session { link, machine: Machine::new(plan, Instant::now()) }),
+        Err(failure) => Begun::Over(failed(failure)),
+    }
+}
+
+/// A session that never began.
+fn failed(failure: Failure) -> Report {
+    Report {
+        result: Err(failure),
+        commands: Vec::new(),
+        dialogue: String::new(),
+        host: None,
+        login_time: None,
+    }
+}
+
+/// Asks one command after the other; gives the plan back where the device refuses the first one, and others would be refused,
+/// too.
+async fn exchange(connection: &SshConnection, plan: Plan) -> Result<Report, Box<Plan>> {
+    let mut exchange = Exchange::new(plan, Instant::now())?;
+    let mut command: Option<SshCommand> = None;
+    let mut first = true;
+    loop {
+        match (exchange.next(Instant::now()), &mut command) {
+            (Task::Finished, _) => return Ok(exchange.report()),
+            (Task::Run(line), _) => match connection.command(&line).await {
+                Ok(started) => (command, first) = (Some(started), false),
+                Err(NotStarted::Refused) if first => return Err(Box::new(exchange.into_plan())),
+                Err(NotStarted::Refused) => {
+                    let message = "the device refuses to start another command";
+                    let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, message);
+                    exchange.broken(failure, Instant::now());
+                }
+                Err(NotStarted::Failed(failure)) => exchange.broken(failure, Instant::now()),
+            },
+            (Task::Wait(until), Some(running)) => match timeout_at(until.into(), running.recv()).await {
+                Ok(Piece::Output(bytes)) => exchange.output(&bytes, Instant::now()),
+                Ok(Piece::Errors(bytes)) => exchange.errors(&bytes, Instant::now()),
+                Ok(Piece::Ended { exit_status }) => exchange.ended(exit_status, Instant::now()),
+                Ok(Piece::Lost(failure)) => exchange.broken(failure, Instant::now()),
+                Err(_) => {}
+            },
+            (Task::Wait(_), None) => {
+                let message = "an answer was awaited before anything was asked";
+                exchange.broken(Failure::new(ErrorCode::Internal, Phase::Collect, message), Instant::now());
+            }
+        }
+    }
+}
 
 /// Runs a session until it is over, or idle. Every wait ends at a time the machine named.
 pub(crate) async fn run(link: &mut Link, machine: &mut Machine) {

@@ -1,5 +1,6 @@
 use super::algorithms::{preferred, profile_of};
 use super::auth::Course;
+use super::command::{NotStarted, SshCommand};
 use super::failures::{Bounds, handshake, handshake_timeout, lost};
 use super::forward::{self, Forwarded};
 use super::identity::Identity;
@@ -200,6 +201,11 @@ impl SshConnection {
     /// failure, since some devices need none.
     pub async fn shell(&mut self) -> Result<SshShell, Failure> {
         SshShell::open(&self.handle, &self.witness, &self.terminal, self.request_timeout).await
+    }
+
+    /// Starts a command on a channel of its own, within the handshake's deadline.
+    pub(crate) async fn command(&self, command: &str) -> Result<SshCommand, NotStarted> {
+        SshCommand::start(&self.handle, &self.witness, command, self.request_timeout).await
     }
 
     /// Has the server, a jump host, connect to an address and port and carry bytes there and back.

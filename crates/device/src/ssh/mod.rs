@@ -9,6 +9,7 @@
 
 mod algorithms;
 mod auth;
+mod command;
 mod connection;
 mod failures;
 mod forward;
@@ -22,6 +23,7 @@ mod text;
 mod wire;
 mod witness;
 
+pub(crate) use command::{NotStarted, Piece, SshCommand};
 pub(crate) use connection::connect;
 pub use connection::{OpenFailure, SshConnection, open};
 pub(crate) use forward::Forwarded;

@@ -109,20 +109,29 @@ impl std::fmt::Debug for SshShell {
     }
 }
 
+/// Opens a channel for a shell or a command.
+pub(super) async fn open_session(
+    handle: &Handle<Observer>,
+    witness: &Witness,
+    phase: Phase,
+) -> Result<Channel<Msg>, Failure> {
+    handle.channel_open_session().await.map_err(|error| match error {
+        Error::ChannelOpenFailure(why) => Failure::new(
+            ErrorCode::Disconnected,
+            phase,
+            format!("the device refuses to open a session: {}", why.description()),
+        ),
+        _ => lost(&witness.end().unwrap_or(End::Lost), phase),
+    })
+}
+
 async fn request(
     handle: &Handle<Observer>,
     witness: &Witness,
     terminal: &Terminal,
 ) -> Result<SshShell, Failure> {
     let gone = || lost(&witness.end().unwrap_or(End::Lost), Phase::Login);
-    let channel = handle.channel_open_session().await.map_err(|error| match error {
-        Error::ChannelOpenFailure(why) => Failure::new(
-            ErrorCode::Disconnected,
-            Phase::Login,
-            format!("the device refuses to open a session: {}", why.description()),
-        ),
-        _ => gone(),
-    })?;
+    let channel = open_session(handle, witness, Phase::Login).await?;
     let mut shell = SshShell {
         channel,
         witness: witness.clone(),

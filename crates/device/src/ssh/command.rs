@@ -1,0 +1,117 @@
+use super::failures::{how, lost};
+use super::shell::open_session;
+use super::witness::{End, Observer, Witness};
+use crate::tcp::seconds;
+use netraven_model::{ErrorCode, Failure, Phase};
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The only kind of extended data that there is (RFC 4254, section 5.2).
+const STDERR: u32 = 1;
+
+/// One command on a channel of its own (RFC 4254, section 6.5). Its input is at its end from the beginning.
+pub(crate) struct SshCommand {
+    channel: Channel<Msg>,
+    witness: Witness,
+    /// Came before the answer to the request.
+    waiting: VecDeque<ChannelMsg>,
+    exit_status: Option<u32>,
+}
+
+/// What comes of a command.
+pub(crate) enum Piece {
+    /// Output; may be empty.
+    Output(Vec<u8>),
+    /// What it says beside its output; may be empty.
+    Errors(Vec<u8>),
+    /// Its channel ended in order.
+    Ended {
+        /// The exit status, when the device told it.
+        exit_status: Option<u32>,
+    },
+    /// The connection is gone.
+    Lost(Failure),
+}
+
+/// Why a command was not started.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    /// The device has no such thing as commands without a shell.
+    Refused,
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl SshCommand {
+    pub(super) async fn start(
+        handle: &Handle<Observer>,
+        witness: &Witness,
+        command: &str,
+        within: Duration,
+    ) -> Result<Self, NotStarted> {
+        match timeout(within, request(handle, witness, command)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let message = format!("the device did not start a command within {}", seconds(within));
+                Err(NotStarted::Failed(Failure::new(ErrorCode::Timeout, Phase::Collect, message)))
+            }
+        }
+    }
+
+    /// The next thing that comes; waits without limit. Dropping the future loses nothing.
+    pub(crate) async fn recv(&mut self) -> Piece {
+        loop {
+            let message = match self.waiting.pop_front() {
+                Some(message) => Some(message),
+                None => self.channel.wait().await,
+            };
+            match message {
+                Some(ChannelMsg::Data { data }) => return Piece::Output(data.into()),
+                Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => return Piece::Errors(data.into()),
+                Some(ChannelMsg::ExitStatus { exit_status }) => self.exit_status = Some(exit_status),
+                Some(ChannelMsg::Close) => return Piece::Ended { exit_status: self.exit_status },
+                Some(_) => {}
+                None => {
+                    let end = self.witness.end().unwrap_or(End::Lost);
+                    return Piece::Lost(lost(&end, Phase::Collect));
+                }
+            }
+        }
+    }
+}
+
+async fn request(
+    handle: &Handle<Observer>,
+    witness: &Witness,
+    command: &str,
+) -> Result<SshCommand, NotStarted> {
+    let gone = || NotStarted::Failed(lost(&witness.end().unwrap_or(End::Lost), Phase::Collect));
+    let channel = open_session(handle, witness, Phase::Collect).await.map_err(NotStarted::Failed)?;
+    let mut started =
+        SshCommand { channel, witness: witness.clone(), waiting: VecDeque::new(), exit_status: None };
+    started.channel.exec(true, command).await.map_err(|_| gone())?;
+    loop {
+        match started.channel.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::Failure) => return Err(NotStarted::Refused),
+            // Some say nothing to the request and begin with the answer.
+            Some(message @ (ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. })) => {
+                started.waiting.push_back(message);
+                break;
+            }
+            Some(ChannelMsg::Close) | None => match witness.end() {
+                Some(end) => {
+                    let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, how(&end));
+                    return Err(NotStarted::Failed(failure));
+                }
+                None => return Err(NotStarted::Refused),
+            },
+            Some(_) => {}
+        }
+    }
+    started.channel.eof().await.map_err(|_| gone())?;
+    Ok(started)
+}
