@@ -80,7 +80,7 @@ impl<'a> Course<'a> {
         self.greet(&link, &platform);
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
         let outputs = match session::begin(link, self.plan(talk)).await {
-            Begun::Shell(session) => self.hold(session, connecting, stay.then(|| platform.clone())).await?,
+            Begun::Shell(session) => self.hold(*session, connecting, stay.then(|| platform.clone())).await?,
             Begun::Over(report) => {
                 self.note(&report, opened, connected_in);
                 report.result?

@@ -149,7 +149,7 @@ async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Ope
         Ok(identity) => identity,
         Err(failure) => return Opening::failed(failure),
     };
-    let route::Routed { result, hops } = route::open(access, &settings.ssh).await;
+    let route::Routed { result, hops } = route::open(access, settings).await;
     let stream = match result {
         Ok(stream) => stream,
         Err(failure) => return Opening { hops, ..Opening::failed(failure) },

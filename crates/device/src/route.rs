@@ -1,8 +1,8 @@
 //! The way to a device: a TCP connection, or a channel through one jump host after another.
 
 use crate::outcome::LearnedHop;
-use crate::request::Access;
-use crate::ssh::{self, Identity, SshConnection, SshSettings};
+use crate::request::{Access, DeviceSettings};
+use crate::ssh::{self, Identity, SshConnection};
 use crate::tcp;
 use netraven_model::{ErrorCode, Failure, Phase, Target};
 use std::io;
@@ -41,7 +41,7 @@ pub(crate) struct Routed {
 
 /// Connects to the device's address and port, through the jump hosts if there are any. Every step has its deadline in the
 /// settings; a failure on the way names the jump host.
-pub(crate) async fn open(access: &Access, settings: &SshSettings) -> Routed {
+pub(crate) async fn open(access: &Access, settings: &DeviceSettings) -> Routed {
     let mut hops = Vec::new();
     let result = follow(access, settings, &mut hops).await;
     Routed { result, hops }
@@ -49,27 +49,29 @@ pub(crate) async fn open(access: &Access, settings: &SshSettings) -> Routed {
 
 async fn follow(
     access: &Access,
-    settings: &SshSettings,
+    settings: &DeviceSettings,
     hops: &mut Vec<LearnedHop>,
 ) -> Result<Stream, Failure> {
+    let (networks, within) = (&settings.networks, settings.ssh.connect_timeout);
     let Some(first) = access.via.first() else {
         let Target { address, port, .. } = &access.target;
-        return Ok(Stream::Tcp(tcp::connect(address, *port, settings.connect_timeout).await?));
+        return Ok(Stream::Tcp(tcp::connect(address, *port, networks, within).await?));
     };
     if access.via.len() > MAX_HOPS {
         let message = format!("at most {MAX_HOPS} jump hosts in a row are supported");
         return Err(Failure::new(ErrorCode::Unsupported, Phase::Connect, message));
     }
     let Target { address, port, .. } = &first.target;
-    let stream = tcp::connect(address, *port, settings.connect_timeout).await;
+    let stream = tcp::connect(address, *port, networks, within).await;
     let mut stream = Stream::Tcp(stream.map_err(|failure| at_hop(first, failure))?);
     let next = access.via.iter().skip(1).map(|hop| &hop.target).chain([&access.target]);
     for (hop, next) in access.via.iter().zip(next) {
         let identity = Identity::read(&hop.login).await.map_err(|failure| at_hop(hop, failure))?;
-        let opened = ssh::connect(stream, &identity, hop, settings).await;
+        let opened = ssh::connect(stream, &identity, hop, &settings.ssh).await;
         hops.extend(LearnedHop::of(hop, &opened));
         let connection = opened.map_err(|open| at_hop(hop, open.failure))?;
-        let channel = connection.forward(&next.address, next.port, settings.connect_timeout).await;
+        let address = tcp::destination(&next.address, next.port, networks, within).await?;
+        let channel = connection.forward(&address, next.port, within).await;
         let channel = channel.map_err(|failure| at_hop(hop, failure))?;
         stream = Stream::Hop(Box::new(HopStream { channel, connection }));
     }

@@ -14,7 +14,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// What a plan led to.
 pub(crate) enum Begun {
     /// A session in a shell, to be run.
-    Shell(Session),
+    Shell(Box<Session>),
     /// Everything was answered, or failed, and the line is closed.
     Over(Report),
 }
@@ -32,7 +32,7 @@ pub(crate) async fn begin(link: Link, plan: Plan) -> Begun {
         },
     };
     match link.with_shell().await {
-        Ok(link) => Begun::Shell(Session { link, machine: Machine::new(plan, Instant::now()) }),
+        Ok(link) => Begun::Shell(Box::new(Session { link, machine: Machine::new(plan, Instant::now()) })),
         Err(failure) => Begun::Over(failed(failure)),
     }
 }

@@ -1,5 +1,6 @@
 //! From a name to a TCP connection.
 
+use crate::gateway::Networks;
 use netraven_model::{ErrorCode, Failure, Phase};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,9 +10,17 @@ use tokio::time::{Instant, timeout_at};
 
 /// Connects within the time, trying every address of the name. The time that is left is shared among
 /// the addresses that are left, so that one dead address does not use up all of it.
-pub(crate) async fn connect(address: &str, port: u16, within: Duration) -> Result<TcpStream, Failure> {
+///
+/// # Errors
+/// `address_not_allowed` where the networks leave none of the addresses; the others are not connected to.
+pub(crate) async fn connect(
+    address: &str,
+    port: u16,
+    networks: &Networks,
+    within: Duration,
+) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + within;
-    let addresses = resolve(address, port, deadline, within).await?;
+    let addresses = allowed(resolve(address, port, deadline, within).await?, networks)?;
     let mut failed = Vec::with_capacity(addresses.len());
     for (at, socket) in addresses.iter().enumerate() {
         let started = Instant::now();
@@ -30,21 +39,56 @@ pub(crate) async fn connect(address: &str, port: u16, within: Duration) -> Resul
     Err(explain(address, &failed))
 }
 
+/// What another host is to connect to for us: a name is looked up here where the networks are restricted, because what
+/// the other host makes of it cannot be checked.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn destination(
+    address: &str,
+    port: u16,
+    networks: &Networks,
+    within: Duration,
+) -> Result<String, Failure> {
+    if literal(address).is_none() && !networks.are_restricted() {
+        return Ok(address.to_owned());
+    }
+    let addresses = resolve(address, port, Instant::now() + within, within).await?;
+    let first = allowed(addresses, networks)?.into_iter().next();
+    Ok(first.map_or_else(|| address.to_owned(), |socket| socket.ip().to_string()))
+}
+
+/// Those that may be connected to; at least one.
+fn allowed(addresses: Vec<SocketAddr>, networks: &Networks) -> Result<Vec<SocketAddr>, Failure> {
+    let checked: Vec<_> =
+        addresses.into_iter().map(|socket| networks.check(socket.ip()).map(|()| socket)).collect();
+    let (good, bad): (Vec<_>, Vec<_>) = checked.into_iter().partition(Result::is_ok);
+    match bad.into_iter().next() {
+        Some(Err(refused)) if good.is_empty() => Err(refused),
+        _ => Ok(good.into_iter().flatten().collect()),
+    }
+}
+
+/// The address, where it is one and no name.
+fn literal(address: &str) -> Option<IpAddr> {
+    let bare = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
+    bare.parse().ok()
+}
+
 async fn resolve(
     address: &str,
     port: u16,
     deadline: Instant,
     within: Duration,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    let literal = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
-    if let Ok(ip) = literal.parse::<IpAddr>() {
+    if let Some(ip) = literal(address) {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let not_found = |why: String| {
         let message = format!("the name \"{address}\" has no address: {why}");
         Failure::new(ErrorCode::NameNotFound, Phase::Connect, message)
     };
-    let found = match timeout_at(deadline, lookup_host((literal, port))).await {
+    let found = match timeout_at(deadline, lookup_host((address, port))).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => return Err(not_found(error.to_string())),
         Err(_) => return Err(not_found(format!("no answer within {within:?}"))),

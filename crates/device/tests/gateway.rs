@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use netraven_device::{
-    Access, Answer, CollectRequest, Collected, DeviceSettings, ExecuteRequest, Gateway, Outcome,
+    Access, Answer, CollectRequest, Collected, DeviceSettings, ExecuteRequest, Gateway, Networks, Outcome,
 };
 use netraven_lab::{Failing, Failures, Lab, LabDevice, LabSettings};
-use netraven_model::{Backoff, ErrorCode, Event, Login, Protocol, Target};
+use netraven_model::{Backoff, ErrorCode, Event, Login, Phase, Protocol, Target};
 use netraven_platform::Platforms;
 use netraven_seal::FingerprintKey;
 use std::sync::Arc;
@@ -185,6 +185,17 @@ async fn a_refused_password_is_shown_once() {
     let refused = |event: &&netraven_model::JobEvent| matches!(event.event, Event::CredentialRefused { .. });
     assert_eq!(outcome.events.iter().filter(refused).count(), 1);
     assert_eq!(lab.counters(0).unwrap().connections, 1);
+}
+
+#[tokio::test]
+async fn addresses_that_are_not_allowed_are_not_connected_to() {
+    let lab = lab(|_| {});
+    let networks = Networks::new(&["192.0.2.0/24".to_owned()], &[]).unwrap();
+    let gateway = Gateway::new(DeviceSettings { networks, ..quick() });
+    let outcome = gateway.execute(&asking(access(&lab.devices()[0]), &["show version"])).await;
+    let failure = outcome.result.unwrap_err();
+    assert_eq!((failure.code, failure.phase), (ErrorCode::AddressNotAllowed, Phase::Connect));
+    assert_eq!(lab.counters(0).unwrap().connections, 0);
 }
 
 #[tokio::test]

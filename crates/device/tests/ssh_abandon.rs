@@ -16,7 +16,7 @@ async fn giving_up_at_any_point_closes_the_socket_and_leaves_no_task() {
     for greeting in [&b""[..], b"SSH-2.0-Slow_1.0\r\n"] {
         let opening = {
             let target = target.clone();
-            async move { netraven_device::open(&Access::new(target, password("x")), &settings()).await }
+            async move { netraven_device::open(&Access::new(target, password("x")), &whole(&settings())).await }
         };
         let opening = tokio::spawn(opening);
         let mut stream = accept(&listener).await;
@@ -50,7 +50,7 @@ async fn giving_up_in_the_authentication_closes_the_socket() {
         }
     });
     let opening = tokio::spawn(async move {
-        netraven_device::open(&Access::new(target, password("x")), &settings()).await.map(drop)
+        netraven_device::open(&Access::new(target, password("x")), &whole(&settings())).await.map(drop)
     });
     tokio::time::timeout(LONG, async {
         while peer.log.lines().is_empty() {

@@ -8,7 +8,7 @@ use super::settings::{SshSettings, Terminal};
 use super::shell::SshShell;
 use super::wire::{self, Line, Wire};
 use super::witness::{End, Observer, Witness};
-use crate::request::Access;
+use crate::request::{Access, DeviceSettings};
 use crate::route::{self, Stream};
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile};
 use russh::client::{Config, GexParams, Handle, connect_stream};
@@ -87,11 +87,11 @@ impl OpenFailure {
 /// Without known host keys any is accepted (and is then [`SshConnection::learned`]); otherwise the
 /// device must show one of them. Every step has its deadline in `settings`. Dropping the future at
 /// any point closes the socket.
-pub async fn open(access: &Access, settings: &SshSettings) -> Result<SshConnection, OpenFailure> {
+pub async fn open(access: &Access, settings: &DeviceSettings) -> Result<SshConnection, OpenFailure> {
     // A credential that cannot be used is found before the device sees anything of us.
     let identity = Identity::read(&access.login).await?;
     let stream = route::open(access, settings).await.result?;
-    connect(stream, &identity, access, settings).await
+    connect(stream, &identity, access, &settings.ssh).await
 }
 
 /// [`open`] on a stream that leads to the device already.

@@ -5,7 +5,7 @@
 pub mod peer;
 pub mod sshd;
 
-use netraven_device::{Access, Chunk, OpenFailure, SshConnection, SshSettings, SshShell};
+use netraven_device::{Access, Chunk, DeviceSettings, OpenFailure, SshConnection, SshSettings, SshShell};
 use netraven_model::{HostKey, Login, Phase, Protocol, Secret, Target};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -55,9 +55,14 @@ pub async fn open(
     reach(&access, settings).await
 }
 
+/// With these and otherwise usual settings.
+pub fn whole(ssh: &SshSettings) -> DeviceSettings {
+    DeviceSettings { ssh: ssh.clone(), ..DeviceSettings::default() }
+}
+
 /// [`open`] with all that an access may have.
 pub async fn reach(access: &Access, settings: &SshSettings) -> Result<SshConnection, OpenFailure> {
-    timeout(LONG, netraven_device::open(access, settings)).await.expect("open has deadlines")
+    timeout(LONG, netraven_device::open(access, &whole(settings))).await.expect("open has deadlines")
 }
 
 pub async fn recv(shell: &mut SshShell) -> Chunk {

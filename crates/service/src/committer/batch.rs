@@ -132,6 +132,7 @@ impl Batch {
             host_key: None,
             recognised: None,
             ssh_profile: None,
+            hops: Vec::new(),
             credential_used: None,
             credentials_refused: Vec::new(),
             events: vec![event],

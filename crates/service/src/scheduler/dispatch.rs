@@ -174,6 +174,7 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
         host_key: None,
         recognised: None,
         ssh_profile: None,
+        hops: Vec::new(),
         credential_used: None,
         credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],

@@ -1,18 +1,15 @@
 //! One backup job: tries the device's credentials in order until one works.
 
 use super::Context;
+use super::login::{open, open_hop};
 use chrono::Utc;
 use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
-use netraven_model::{
-    Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase, Secret,
-};
+use netraven_model::{Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase};
 use netraven_platform::{AUTO, Platform, Platforms};
 use netraven_seal::RawPart;
-use netraven_store::credentials::StoredCredential;
-use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult};
+use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop};
 use netraven_store::logs::Dialogue;
 use netraven_store::versions::{self, Part};
-use netraven_vault::{Place, Vault, VaultError};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -40,6 +37,8 @@ struct Course<'a> {
     finished: Finished,
     dialogue: String,
     rules_only: bool,
+    /// The jump hosts on the way, each with its login.
+    via: Vec<Access>,
 }
 
 impl<'a> Course<'a> {
@@ -56,13 +55,22 @@ impl<'a> Course<'a> {
             host_key: None,
             recognised: None,
             ssh_profile: None,
+            hops: Vec::new(),
             credential_used: None,
             credentials_refused: Vec::new(),
             events: Vec::new(),
             dialogue: None,
         };
         let platforms = context.definitions.current();
-        Self { context, platforms, claimed, finished, dialogue: String::new(), rules_only: false }
+        Self {
+            context,
+            platforms,
+            claimed,
+            finished,
+            dialogue: String::new(),
+            rules_only: false,
+            via: Vec::new(),
+        }
     }
 
     async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
@@ -72,6 +80,11 @@ impl<'a> Course<'a> {
             return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
         }
         let mut platform = self.known_platform()?;
+        let via = self.claimed.via.iter().map(|hop| open_hop(&self.context.vault, hop)).collect();
+        self.via = match via {
+            Ok(via) => via,
+            Err(failure) => return Err(self.fail(failure)),
+        };
         let mut last = Failure::new(
             ErrorCode::NoCredential,
             Phase::Authenticate,
@@ -169,6 +182,8 @@ impl<'a> Course<'a> {
             job: Some(claimed.job),
             access: Access {
                 host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
+                profile: claimed.ssh_profile.or(self.finished.ssh_profile),
+                via: self.via.clone(),
                 site: claimed.site.clone(),
                 ..Access::new(claimed.target.clone(), login)
             },
@@ -184,6 +199,8 @@ impl<'a> Course<'a> {
         finished.events.extend(outcome.events);
         self.dialogue.push_str(&outcome.dialogue);
         finished.host_key = outcome.learned.or(finished.host_key.take());
+        finished.ssh_profile = outcome.profile.or(finished.ssh_profile);
+        finished.hops.extend(outcome.hops.into_iter().filter_map(learned_hop));
         match outcome.login {
             LoginResult::Accepted => finished.credential_used = Some(credential),
             LoginResult::Refused => {
@@ -245,25 +262,11 @@ fn reread(part: Part, platform: &Platform) -> RawPart {
     }
 }
 
-fn is_credentials_fault(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::AuthFailed | ErrorCode::EnableFailed | ErrorCode::CredentialUnusable)
+/// What a session learned of a jump host of the inventory.
+fn learned_hop(hop: netraven_device::LearnedHop) -> Option<LearnedHop> {
+    Some(LearnedHop { device: hop.target.device?, host_key: hop.host_key, ssh_profile: hop.profile })
 }
 
-/// Decrypts one credential for one session.
-///
-/// # Errors
-/// Secrets that this vault's keys do not open.
-pub fn open(vault: &Vault, stored: &StoredCredential) -> Result<Login, VaultError> {
-    let field = |column, sealed: &Option<Vec<u8>>| -> Result<Option<Secret>, VaultError> {
-        let place = Place { table: "credentials", column, row: stored.id.0 };
-        sealed.as_deref().map(|sealed| vault.unseal(&place, sealed)).transpose()
-    };
-    Ok(Login {
-        credential: Some(stored.id),
-        username: stored.username.clone(),
-        password: field("password", &stored.password)?,
-        enable: field("enable_secret", &stored.enable_secret)?,
-        private_key: field("private_key", &stored.private_key)?,
-        key_passphrase: field("key_passphrase", &stored.key_passphrase)?,
-    })
+fn is_credentials_fault(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::AuthFailed | ErrorCode::EnableFailed | ErrorCode::CredentialUnusable)
 }

@@ -3,11 +3,12 @@
 mod dispatch;
 mod job;
 mod keeper;
+mod login;
 mod running;
 
 pub(crate) use dispatch::Dispatcher;
-pub use job::open as open_credential;
 pub(crate) use keeper::Keeper;
+pub use login::open as open_credential;
 pub(crate) use running::Running;
 
 use crate::committer::Results;

@@ -232,6 +232,7 @@ fn unchanged(job: &jobs::ClaimedJob) -> Finished {
         host_key: None,
         recognised: None,
         ssh_profile: None,
+        hops: Vec::new(),
         credential_used: job.credentials.first().map(|credential| credential.id),
         credentials_refused: Vec::new(),
         events: Vec::new(),

@@ -228,6 +228,7 @@ pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
         host_key: None,
         recognised: None,
         ssh_profile: None,
+        hops: Vec::new(),
         credential_used: None,
         credentials_refused: Vec::new(),
         events: Vec::new(),

@@ -6,7 +6,7 @@ use crate::output::note;
 use netraven_device::KnownHosts;
 use netraven_model::{DeviceId, HostKey};
 use netraven_store::Store;
-use netraven_store::devices::{self, DEFAULT_PORT, Device, DeviceFilter, ImportedKeys};
+use netraven_store::devices::{self, Device, DeviceFilter, ImportedKeys};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ async fn find(store: &Store, known: &KnownHosts) -> Result<Vec<(DeviceId, HostKe
 }
 
 fn keys_of(known: &KnownHosts, device: &Device) -> Vec<HostKey> {
-    let port = device.port.unwrap_or(DEFAULT_PORT);
+    let port = device.port.unwrap_or(device.protocol.default_port());
     let of_address = known.keys_of(&device.ip_address, port);
     if of_address.is_empty() { known.keys_of(&device.hostname, port) } else { of_address }
 }

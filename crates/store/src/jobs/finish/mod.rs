@@ -5,6 +5,7 @@
 //! [`Finished::credential_uses`].
 
 mod earlier;
+mod hops;
 mod plan;
 mod state;
 mod versions;
@@ -46,6 +47,8 @@ pub struct Finished {
     pub recognised: Option<String>,
     /// The weakest SSH algorithms that the device turned out to need.
     pub ssh_profile: Option<SshProfile>,
+    /// What was learned of the jump hosts on the way.
+    pub hops: Vec<LearnedHop>,
     /// The credential that the device accepted.
     pub credential_used: Option<CredentialId>,
     /// Those that it refused.
@@ -55,6 +58,17 @@ pub struct Finished {
     pub events: Vec<JobEvent>,
     /// The dialogue with the device, for [`crate::logs::write`]; `None` where there was none.
     pub dialogue: Option<Dialogue>,
+}
+
+/// What was learned of a jump host at its first contact.
+#[derive(Clone, Debug)]
+pub struct LearnedHop {
+    /// Its row.
+    pub device: DeviceId,
+    /// Its host key, where none was known.
+    pub host_key: Option<HostKey>,
+    /// The weakest SSH algorithms that it turned out to need, where nothing was known.
+    pub ssh_profile: Option<SshProfile>,
 }
 
 impl Finished {
@@ -191,6 +205,7 @@ async fn record(
         state::update_jobs(&mut tx, &accepted).await?;
         state::update_devices(&mut tx, &accepted).await?;
         state::learn_host_keys(&mut tx, &accepted).await?;
+        hops::learn(&mut tx, &accepted).await?;
         state::add_attempts(&mut tx, worker, &accepted).await?;
     }
     tx.commit().await.map_err(StoreError::query("record finished jobs"))?;

@@ -26,7 +26,7 @@ pub async fn converse(chosen: &Chosen, context: &Context) -> Result<Said, Failur
     let login = chosen.platform.login(&chosen.login);
     let host_keys = chosen.host_keys.clone();
     let access = Access { host_keys, ..Access::new(chosen.target.clone(), login.into_owned()) };
-    let opened = open(&access, &settings.ssh).await;
+    let opened = open(&access, &settings).await;
     let mut connection = opened.map_err(|open| open.failure)?;
     let ssh_version = connection.server_version().to_owned();
     let ended = match connection.shell().await {
