@@ -5,7 +5,8 @@ use crate::error::{CliError, Result};
 use crate::input::fields;
 use crate::output::{Output, colours_are_welcome, note};
 use crate::settings::{Effective, Format, Settings, Sources};
-use netraven_platform::Platforms;
+use netraven_platform::{LoadError, Platforms, Redactor};
+use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
 /// The settings and the output of one call of the program.
@@ -36,7 +37,13 @@ impl Context {
 
     /// The definitions: the shipped ones and those of the user's folder.
     pub fn platforms(&self) -> Result<Platforms> {
-        Ok(Platforms::load(self.settings.platforms.dir.as_deref())?)
+        Ok(Platforms::load_with(self.settings.platforms.dir.as_deref(), self.redactor()?)?)
+    }
+
+    /// What takes secrets out of what devices say, with the installation's patterns.
+    pub fn redactor(&self) -> Result<Arc<Redactor>> {
+        let redactor = Redactor::new(&self.settings.logging.redaction_patterns);
+        Ok(Arc::new(redactor.map_err(LoadError::from)?))
     }
 
     /// The name of the platform that a person means.

@@ -1,7 +1,8 @@
 //! Platform definitions that are changed while NetRaven runs.
 
 use crate::context::Context;
-use netraven_platform::Platforms;
+use crate::error::Result;
+use netraven_platform::{Platforms, Redactor};
 use netraven_service::Definitions;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,20 +22,25 @@ type Seen = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 pub struct Watch {
     folder: Option<PathBuf>,
     seen: Seen,
+    redactor: Arc<Redactor>,
 }
 
 impl Watch {
     /// Looks at the folder.
-    pub fn begin(context: &Context) -> Self {
+    ///
+    /// # Errors
+    /// The installation's redaction patterns cannot be used.
+    pub fn begin(context: &Context) -> Result<Self> {
         let folder = context.settings.platforms.dir.clone();
-        Self { seen: folder.as_deref().map(look).unwrap_or_default(), folder }
+        let redactor = context.redactor()?;
+        Ok(Self { seen: folder.as_deref().map(look).unwrap_or_default(), folder, redactor })
     }
 }
 
 /// Takes over changed definitions from the watched folder as long as it is polled. A folder with a mistake in it changes
 /// nothing: the last good definitions stay in use, and the mistake is told once.
 pub async fn keep_current(watch: Watch, definitions: &Definitions) -> Infallible {
-    let Watch { folder: Some(folder), mut seen } = watch else { return std::future::pending().await };
+    let Watch { folder: Some(folder), mut seen, redactor } = watch else { return std::future::pending().await };
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -44,8 +50,8 @@ pub async fn keep_current(watch: Watch, definitions: &Definitions) -> Infallible
             continue;
         }
         seen = now;
-        let from = folder.clone();
-        match tokio::task::spawn_blocking(move || Platforms::load(Some(&from))).await {
+        let (from, redactor) = (folder.clone(), redactor.clone());
+        match tokio::task::spawn_blocking(move || Platforms::load_with(Some(&from), redactor)).await {
             Ok(Ok(platforms)) => {
                 definitions.replace(Arc::new(platforms));
                 tracing::info!(folder = %folder.display(), "changed platform definitions are in use");

@@ -5,10 +5,12 @@ use crate::definition::{
     Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule,
     LineEnd, PartDefinition, SecretRule, Ssh, Text,
 };
+use crate::Redactor;
 use crate::finder::{Finder, GENERAL, Rules, each_span};
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Fact, Mode, Part, Platform};
 use netraven_model::{Facts, Hash256, PartKind, Span};
 use regex::bytes::{Regex, RegexBuilder};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A compiled pattern may take this many bytes; enough for any sensible one.
@@ -23,7 +25,12 @@ pub(crate) const COMMAND: &str = "{command}";
 /// What is wrong, and in which line (0 where the file as a whole is meant).
 pub(crate) type Problem = (u64, String);
 
-pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -> Result<Platform, Problem> {
+pub(crate) fn compile(
+    definition: Definition,
+    digest: Hash256,
+    origin: String,
+    redactor: Arc<Redactor>,
+) -> Result<Platform, Problem> {
     check_name(&definition.name)?;
     let modes = required(definition.modes, "modes")?
         .iter()
@@ -76,6 +83,7 @@ pub(crate) fn compile(definition: Definition, digest: Hash256, origin: String) -
         comment: required(definition.comment, "comment")?,
         logout: required(definition.logout, "logout")?,
         finder: Finder::new(secrets, volatile),
+        redactor,
         modes,
         contexts,
         parts: parts.into(),

@@ -1,8 +1,9 @@
 //! The readable record of a session for the connection log: prompts, commands, short answers.
 //!
-//! Of a configuration only its size is written. Everything a device said goes through the finder.
+//! Of a configuration only its size is written. Everything a device said goes through the redactor.
 
 use crate::Platform;
+use netraven_model::Secret;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -18,18 +19,18 @@ pub(crate) struct Dialogue {
 }
 
 impl Dialogue {
-    /// Something was sent.
+    /// Something was sent; the caller has redacted it.
     pub(crate) fn sent(&mut self, at: Duration, what: &str) {
         self.line(at, '>', what);
     }
 
-    /// Something came: shown where it is short, counted where it is long.
-    pub(crate) fn answered(&mut self, at: Duration, platform: &Platform, answer: &[u8]) {
+    /// Something came: shown where it is short, without secrets and the session's own passwords, counted where it is long.
+    pub(crate) fn answered(&mut self, at: Duration, platform: &Platform, own: &[&Secret], answer: &[u8]) {
         let answer = answer.trim_ascii();
         if answer.len() > SHORT_ANSWER {
             self.line(at, '<', &format!("[{} bytes]", answer.len()));
         } else if !answer.is_empty() {
-            for line in platform.redact(answer).lines() {
+            for line in platform.redact_with(answer, own).lines() {
                 self.line(at, '<', line);
             }
         }

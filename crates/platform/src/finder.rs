@@ -2,12 +2,9 @@
 //!
 //! All patterns are linear (the `regex` crate does not backtrack), so no input makes them slow.
 
+use crate::redactor::keys;
 use netraven_model::Span;
 use regex::bytes::{Regex, RegexBuilder};
-use std::sync::LazyLock;
-
-/// A line in a log that holds one of these words is not shown at all.
-const REDACTED_WORDS: &str = r"(?i)password|passwd|secret|passphrase|community|pre-shared-key|\bpsk\b|api-key|\bkey\b|token|://[^/\s]*:[^/\s]*@";
 
 /// What is a secret in any configuration language: formats of hashes and keys that mean nothing else.
 pub(crate) const GENERAL: &[&str] = &[
@@ -20,10 +17,6 @@ pub(crate) const GENERAL: &[&str] = &[
     // A word for a secret, the number of its encoding, and the value.
     r#"(?i)\b(?:password|passwd|secret|passphrase|psk|key|key-string|community)[ \t]+(?:0|4|5|6|7|8|8a|9|encrypted|hash|ascii-text|hexadecimal|sha512|encrypted-password)[ \t]+"?(?<secret>[^\s"]{2,})"#,
 ];
-
-/// PEM private keys (RFC 7468), whatever is between their lines; without its end it is one all the same.
-const PRIVATE_KEY: &str =
-    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----(?<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)";
 
 /// The finders of one platform, the general net beneath included.
 #[derive(Debug)]
@@ -39,36 +32,12 @@ impl Finder {
 
     pub(crate) fn secrets(&self, text: &[u8]) -> Vec<Span> {
         let mut found = self.secrets.spans(text);
-        if let Some(key) = private_key() {
-            each_span(key, "secret", text, 0, &mut found);
-        }
+        found.extend(keys(text));
         Span::merge(found)
     }
 
     pub(crate) fn volatile(&self, text: &[u8]) -> Vec<Span> {
         Span::merge(self.volatile.spans(text))
-    }
-
-    pub(crate) fn redact(&self, text: &[u8]) -> String {
-        let mut shown = Vec::with_capacity(text.len());
-        let mut at = 0;
-        for secret in self.secrets(text) {
-            shown.extend_from_slice(&text[at..secret.start]);
-            shown.extend_from_slice(b"[REDACTED]");
-            at = secret.end;
-        }
-        shown.extend_from_slice(&text[at..]);
-        let lines = shown.split(|byte| *byte == b'\n').map(|line| {
-            // Terminal control characters in a log could hide or forge lines.
-            let printable = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-            match redacted_words().is_some_and(|words| words.is_match(line)) {
-                true => "[REDACTED LINE]".to_owned(),
-                false => {
-                    String::from_utf8_lossy(line).trim_end_matches('\r').chars().map(printable).collect()
-                }
-            }
-        });
-        lines.collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -105,7 +74,7 @@ impl Rules {
         Ok(Self { any, each, group })
     }
 
-    fn spans(&self, text: &[u8]) -> Vec<Span> {
+    pub(crate) fn spans(&self, text: &[u8]) -> Vec<Span> {
         let mut found = Vec::new();
         let mut at = 0;
         let newline = |byte: &u8| *byte == b'\n';
@@ -138,21 +107,6 @@ pub(crate) fn each_span(rule: &Regex, group: &str, text: &[u8], offset: usize, f
     }
 }
 
-/// Patterns that are part of the program; a test proves that each of them compiles.
-fn private_key() -> Option<&'static Regex> {
-    static COMPILED: LazyLock<Option<Regex>> = LazyLock::new(|| bytes_pattern(PRIVATE_KEY));
-    COMPILED.as_ref()
-}
-
-fn bytes_pattern(pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(pattern).unicode(false).build().ok()
-}
-
-fn redacted_words() -> Option<&'static Regex> {
-    static COMPILED: LazyLock<Option<Regex>> = LazyLock::new(|| bytes_pattern(REDACTED_WORDS));
-    COMPILED.as_ref()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,9 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_of_the_program_compile_and_have_their_group() {
-        assert!(GENERAL.iter().chain([&PRIVATE_KEY]).all(|pattern| pattern.contains("(?<secret>")));
-        assert!(private_key().is_some() && redacted_words().is_some());
+    fn patterns_of_the_program_have_their_group() {
+        assert!(GENERAL.iter().all(|pattern| pattern.contains("(?<secret>")));
     }
 
     #[test]
@@ -190,28 +143,12 @@ mod tests {
         assert_eq!(found("no secrets here: price $5 and $10\nkey chain BGP\nkey 1\n"), Vec::<&str>::new());
     }
 
-    #[test]
-    fn a_private_key_is_hidden_whole_even_without_its_end() {
-        let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----\nafter";
-        assert_eq!(found(key), ["\nMIIE\nabc\n"]);
-        let cut = &key[..45];
-        assert_eq!(found(cut), ["\nMIIE\nabc\n----"]);
-    }
-
-    #[test]
-    fn redacted_text_loses_secrets_suspicious_lines_and_control_characters() {
-        let text = b"user $1$abcd$efgh\nenable PASSWORD x\nplain\x1b[2Jline\r\n\xff";
-        assert_eq!(finder().redact(text), "user [REDACTED]\n[REDACTED LINE]\nplain\u{fffd}[2Jline\n\u{fffd}");
-    }
-
     proptest! {
         #[test]
         fn spans_always_fit_the_text(text in proptest::collection::vec(any::<u8>(), 0..400)) {
             let spans = finder().secrets(&text);
             prop_assert!(spans.iter().all(|span| span.start < span.end && span.end <= text.len()));
             prop_assert!(spans.windows(2).all(|pair| pair[0].end <= pair[1].start));
-            let redacted = finder().redact(&text);
-            prop_assert!(!redacted.contains(char::from(0x1b)));
         }
     }
 }

@@ -1,6 +1,7 @@
 use crate::compile::COMMAND;
+use crate::Redactor;
 use crate::finder::Finder;
-use netraven_model::{Facts, Hash256, Login, PartKind, Span};
+use netraven_model::{Facts, Hash256, Login, PartKind, Secret, Span};
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub struct Platform {
     pub(crate) logout: String,
     pub(crate) finder: Finder,
     pub(crate) exec: Option<Exec>,
+    pub(crate) redactor: Arc<Redactor>,
     pub(crate) facts: Vec<Fact>,
 }
 
@@ -167,9 +169,30 @@ impl Platform {
         self.finder.volatile(text)
     }
 
-    /// The text with secrets and suspicious lines gone: for logs and messages, never for storage.
+    /// The text without lines that hold a secret or match the installation's redaction patterns: for logs, events and
+    /// messages, never for storage. It should begin at the beginning of a line, or else a first line is shown that has lost
+    /// the word that makes it suspicious.
     pub fn redact(&self, text: &[u8]) -> String {
-        self.finder.redact(text)
+        self.redact_with(text, &[])
+    }
+
+    /// As [`Self::redact`], and without a session's own passwords.
+    pub(crate) fn redact_with(&self, text: &[u8], own: &[&Secret]) -> String {
+        self.redactor.redact_with(text, own, |text| self.find_secrets(text))
+    }
+
+    /// A command as a log may show it: one of the definition's own as it stands, since the definition can be read by
+    /// everybody; what somebody else asks for, or what has a name of the device's in it, redacted.
+    pub fn show_command(&self, command: &str) -> String {
+        let parts = self.parts.iter().flat_map(|part| &part.commands);
+        let moves = self.contexts.iter().flat_map(|context| context.enter.iter().chain(&context.leave));
+        let lists = self.contexts.iter().map(|context| &context.list);
+        let enable = self.enable.iter().map(|enable| &enable.command);
+        let own = parts.chain(moves).chain(lists).chain(enable).chain(&self.prepare).chain([&self.logout]);
+        match own.into_iter().any(|known| known == command) {
+            true => command.to_owned(),
+            false => self.redact(command.as_bytes()),
+        }
     }
 
     /// What the texts tell about the device; `texts` are pairs of an index into `parts` and its text.

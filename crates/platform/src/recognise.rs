@@ -28,7 +28,7 @@ impl Platforms {
     /// # Errors
     /// The program's own text is broken, which a test excludes.
     pub fn questions(&self, ssh_version: &str, asked: Range<usize>) -> Result<Arc<Platform>, LoadError> {
-        let mut platform = Self::parse_alone(AUTO_TEXT, "auto.yaml")?;
+        let mut platform = self.parse_alone(AUTO_TEXT, "auto.yaml")?;
         let likely = self.iter().filter(|platform| platform.introduces_itself(ssh_version)).count();
         let mut commands: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for known in self.iter() {

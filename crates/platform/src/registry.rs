@@ -1,7 +1,7 @@
 //! All definitions: those shipped in the binary, overridden by a folder of the user's own.
 
-use crate::Platform;
 use crate::sources::Sources;
+use crate::{PatternError, Platform, Redactor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ pub enum LoadError {
         /// What was expected and what was found.
         problem: String,
     },
+    /// What it redacts with is wrong.
+    #[error(transparent)]
+    Redaction(#[from] PatternError),
     /// A file or folder cannot be read.
     #[error("{path}: {reason}")]
     File {
@@ -41,7 +44,6 @@ pub enum LoadError {
 }
 
 /// The definitions in use, by name. Shipped ones, which tests have proven, are made ready when they are first wanted.
-#[derive(Default)]
 pub struct Platforms {
     sources: Sources,
     ready: BTreeMap<String, OnceLock<Option<Arc<Platform>>>>,
@@ -57,7 +59,13 @@ impl Platforms {
     /// The shipped definitions, overridden and extended by `<dir>/<name>/platform.yaml` or `<dir>/<name>.yaml`, or by
     /// `dir` itself if that is a file.
     pub fn load(dir: Option<&Path>) -> Result<Self, LoadError> {
-        let mut sources = Sources::default();
+        Self::load_with(dir, Arc::new(Redactor::standard()?))
+    }
+
+    /// As [`Self::load`], with the installation's own redaction patterns: what a device said is shown by nobody else but
+    /// its platform.
+    pub fn load_with(dir: Option<&Path>, redactor: Arc<Redactor>) -> Result<Self, LoadError> {
+        let mut sources = Sources::new(redactor);
         for (name, text) in SHIPPED {
             sources.add(&format!("platforms/{name}/platform.yaml"), text, SHIPPED_ORIGIN)?;
         }
@@ -66,7 +74,7 @@ impl Platforms {
 
     /// The definitions of a folder alone, without the shipped ones.
     pub fn of_folder(dir: &Path) -> Result<Self, LoadError> {
-        Self::with_own(Sources::default(), Some(dir))
+        Self::with_own(Sources::new(Arc::new(Redactor::standard()?)), Some(dir))
     }
 
     fn with_own(mut sources: Sources, dir: Option<&Path>) -> Result<Self, LoadError> {
@@ -74,20 +82,20 @@ impl Platforms {
             let (text, file) = (read(&path)?, path.display().to_string());
             sources.add(&file, &text, &file)?;
         }
-        let mut platforms = Self { aliases: aliases(&sources)?, ..Self::default() };
+        let (aliases, mut ready) = (aliases(&sources)?, BTreeMap::new());
         for name in sources.names() {
-            let ready = OnceLock::new();
+            let compiled = OnceLock::new();
             if !sources.is_all_from(name, SHIPPED_ORIGIN) {
-                let _ = ready.set(Some(Arc::new(sources.compile(name)?)));
+                let _ = compiled.set(Some(Arc::new(sources.compile(name)?)));
             }
-            platforms.ready.insert(name.to_owned(), ready);
+            ready.insert(name.to_owned(), compiled);
         }
-        Ok(Self { sources, ..platforms })
+        Ok(Self { sources, ready, aliases })
     }
 
     /// A definition that needs no other and is not among those in use.
-    pub(crate) fn parse_alone(text: &str, file: &str) -> Result<Platform, LoadError> {
-        let mut sources = Sources::default();
+    pub(crate) fn parse_alone(&self, text: &str, file: &str) -> Result<Platform, LoadError> {
+        let mut sources = Sources::new(self.sources.redactor().clone());
         sources.add(file, text, file)?;
         let name = sources.names().next().unwrap_or_default();
         sources.compile(name)

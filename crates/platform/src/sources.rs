@@ -2,16 +2,20 @@
 
 use crate::compile::compile;
 use crate::definition::Definition;
-use crate::{LoadError, Platform};
+use crate::{LoadError, Platform, Redactor};
 use netraven_model::Hash256;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A longer chain of `extends` is a mistake.
 const MAX_CHAIN: usize = 8;
 
 /// Definitions by name; of two with one name the later one counts.
-#[derive(Default)]
-pub(crate) struct Sources(BTreeMap<String, Source>);
+pub(crate) struct Sources {
+    all: BTreeMap<String, Source>,
+    /// What all of them redact with.
+    redactor: Arc<Redactor>,
+}
 
 struct Source {
     definition: Definition,
@@ -23,6 +27,14 @@ struct Source {
 }
 
 impl Sources {
+    pub(crate) fn new(redactor: Arc<Redactor>) -> Self {
+        Self { all: BTreeMap::new(), redactor }
+    }
+
+    pub(crate) fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
+    }
+
     pub(crate) fn add(&mut self, file: &str, text: &str, origin: &str) -> Result<(), LoadError> {
         let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
             file: file.to_owned(),
@@ -31,18 +43,18 @@ impl Sources {
         })?;
         let digest = Hash256::sha256(text.as_bytes());
         let (file, origin) = (file.to_owned(), origin.to_owned());
-        let order = self.0.len();
-        self.0.insert(definition.name.value.clone(), Source { definition, digest, file, origin, order });
+        let order = self.all.len();
+        self.all.insert(definition.name.value.clone(), Source { definition, digest, file, origin, order });
         Ok(())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.all.keys().map(String::as_str)
     }
 
     /// Names, aliases and files, the files that were read last at the end.
     pub(crate) fn aliases(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let mut sources: Vec<_> = self.0.iter().collect();
+        let mut sources: Vec<_> = self.all.iter().collect();
         sources.sort_by_key(|(_, source)| source.order);
         sources.into_iter().flat_map(|(name, source)| {
             let aliases = source.definition.aliases.iter();
@@ -54,7 +66,7 @@ impl Sources {
     pub(crate) fn is_all_from(&self, name: &str, origin: &str) -> bool {
         let mut next = Some(name);
         for _ in 0..=MAX_CHAIN {
-            let Some(source) = next.and_then(|name| self.0.get(name)) else { return next.is_none() };
+            let Some(source) = next.and_then(|name| self.all.get(name)) else { return next.is_none() };
             if source.origin != origin {
                 return false;
             }
@@ -65,7 +77,7 @@ impl Sources {
 
     /// One definition with all that it inherits. Its digest is that of the whole chain.
     pub(crate) fn compile(&self, name: &str) -> Result<Platform, LoadError> {
-        let Some(source) = self.0.get(name) else {
+        let Some(source) = self.all.get(name) else {
             let problem = format!("no platform '{name}'");
             return Err(LoadError::Definition { file: name.to_owned(), line: 0, problem });
         };
@@ -75,7 +87,7 @@ impl Sources {
         for _ in 0..MAX_CHAIN {
             let Some(wanted) = next else { break };
             let line = wanted.defined.line();
-            let base = self.0.get(&wanted.value);
+            let base = self.all.get(&wanted.value);
             let base =
                 base.ok_or_else(|| wrong((line, format!("extends: no platform '{}'", wanted.value))))?;
             definition.inherit(&base.definition);
@@ -88,6 +100,6 @@ impl Sources {
         }
         let alone = digests.len() == source.digest.0.len();
         let digest = if alone { source.digest } else { Hash256::sha256(&digests) };
-        compile(definition, digest, source.origin.clone()).map_err(wrong)
+        compile(definition, digest, source.origin.clone(), self.redactor.clone()).map_err(wrong)
     }
 }

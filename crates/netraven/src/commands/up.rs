@@ -45,7 +45,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
         );
     }
     let mut settings = work::settings(context, &database.store).await?;
-    let watch = definitions::Watch::begin(context);
+    let watch = definitions::Watch::begin(context)?;
     let definitions = Definitions::new(Arc::new(context.platforms()?));
     let mut worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
     let addresses = addresses(context, database);

@@ -2,8 +2,11 @@
 
 use super::error::{Origin, SettingsError};
 use super::keys::{self, KEYS};
+use super::kind::Kind;
 use crate::nearest::nearest;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_saphyr::Spanned;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -112,6 +115,24 @@ impl EnvironmentFile {
     }
 }
 
+/// The value of a key that takes a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Several {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Several {
+    /// As an environment variable would have it.
+    fn text(self) -> String {
+        match self {
+            Self::List(items) => Value::from(items).to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
 /// The parser's sentence without its picture of the source, which might show a secret.
 fn first_line(error: &serde_saphyr::Error) -> String {
     error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
@@ -158,7 +179,11 @@ impl<'de> Visitor<'de> for Section<'_, '_> {
             if keys::is_section(&path) {
                 map.next_value_seed(Section { reader: &mut *self.reader, prefix: format!("{path}.") })?;
             } else if let Some(known) = keys::find(&path) {
-                match map.next_value::<Option<String>>() {
+                let value = match known.kind {
+                    Kind::Patterns => map.next_value::<Option<Several>>().map(|value| value.map(Several::text)),
+                    _ => map.next_value::<Option<String>>(),
+                };
+                match value {
                     Ok(text) => self.reader.entries.push(Entry { path, text, line }),
                     Err(error) => {
                         self.reader.problem = Some(SettingsError::Value {

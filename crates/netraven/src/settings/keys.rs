@@ -47,6 +47,10 @@ const fn whole(min: u64, max: u64) -> Kind {
     Kind::Whole { min, max }
 }
 
+/// [`netraven_platform::DEFAULT_PATTERNS`], which a test compares, as a list.
+const REDACTION_PATTERNS: &str =
+    "password, passwd, secret, passphrase, community, pre-shared-key, psk, api-key, token, private key";
+
 /// All settings, in the order in which they are shown.
 pub const KEYS: &[Key] = &[
     Key::new("service_name", Kind::Text).default("netraven"),
@@ -77,6 +81,7 @@ pub const KEYS: &[Key] = &[
     Key::new("database.private.run_as", Kind::Text),
     Key::new("logging.level", Kind::Level).variable("LOG_LEVEL"),
     Key::new("logging.format", Kind::Choice(&["text", "json"])).default("text"),
+    Key::new("logging.redaction_patterns", Kind::Patterns).default(REDACTION_PATTERNS),
     Key::new("vault.key_file", Kind::Path),
     Key::new("platforms.dir", Kind::Path),
     Key::new("device.parallel_sessions", whole(1, 20_000)).default("1000").runtime(),
@@ -127,6 +132,11 @@ mod tests {
             assert_eq!(find(key.path).map(|found| found.path), Some(key.path));
         }
         assert!(is_section("database") && is_section("database.private") && !is_section("data"));
+    }
+
+    #[test]
+    fn the_default_patterns_are_those_of_the_redactor() {
+        assert_eq!(REDACTION_PATTERNS, netraven_platform::DEFAULT_PATTERNS.join(", "));
     }
 
     #[test]

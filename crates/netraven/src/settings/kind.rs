@@ -1,5 +1,6 @@
 //! What the value of a setting may be.
 
+use netraven_platform::Redactor;
 use serde_json::Value;
 
 /// The kinds of values.
@@ -24,6 +25,8 @@ pub enum Kind {
     DatabaseUrl,
     /// Never shown.
     Secret,
+    /// A list of redaction patterns: separated by commas, or as a JSON list.
+    Patterns,
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -56,6 +59,11 @@ impl Kind {
                 let known = scheme.is_some_and(|scheme| SCHEMES.contains(&scheme));
                 (known && !text.contains(char::is_control)).then(|| text.into()).ok_or_else(expected)
             }
+            Self::Patterns => {
+                let patterns = list(text).ok_or_else(expected)?;
+                let checked = Redactor::new(&patterns).map(|_| patterns.into());
+                checked.map_err(|error| format!("{} that can be used ({error})", self.expected()))
+            }
         }
     }
 
@@ -69,6 +77,7 @@ impl Kind {
             Self::Level => format!("one of {}", LEVELS.join(", ")),
             Self::DatabaseUrl => "a URL such as postgresql://user:password@host:5432/netraven".into(),
             Self::Secret => "a text on one line (not shown here)".into(),
+            Self::Patterns => "a list of redaction patterns".into(),
         }
     }
 
@@ -85,6 +94,14 @@ impl Kind {
     pub fn is_secret(&self, text: &str) -> bool {
         self.shown(text) != text
     }
+}
+
+/// The items of a list: of a JSON list, which the file's reader makes of a YAML list, or separated by commas.
+fn list(text: &str) -> Option<Vec<String>> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).ok();
+    }
+    Some(text.split(',').map(|item| item.trim().to_owned()).collect())
 }
 
 /// The level meant; other programs' words for the same are understood, in any case.
@@ -147,6 +164,20 @@ mod tests {
             assert_eq!(Kind::Level.parse(text), Ok(expected.into()));
         }
         assert_eq!(Kind::Level.parse("loud"), Err("one of error, warn, info, debug, trace".into()));
+    }
+
+    #[test]
+    fn lists_of_patterns_are_checked_one_by_one() {
+        let parse = |text: &str| Kind::Patterns.parse(text);
+        assert_eq!(parse("secret, private key"), Ok(serde_json::json!(["secret", "private key"])));
+        assert_eq!(parse(r#"["re:a,b", "c"]"#), Ok(serde_json::json!(["re:a,b", "c"])));
+        assert_eq!(parse("[]"), Ok(serde_json::json!([])));
+        for (bad, names) in
+            [("secret,", "''"), ("fine, re:(", "'re:('"), ("[1]", "a list of"), ("[\"", "a list of")]
+        {
+            let error = parse(bad).unwrap_err();
+            assert!(error.contains(names), "{error}");
+        }
     }
 
     #[test]

@@ -218,3 +218,26 @@ fn rows_of_the_database_are_checked_like_everything_else() {
     effective.overlay_database([("retry.attempts", &json!("9"))]).unwrap();
     assert_eq!(value(&effective, "retry.attempts").0, 9);
 }
+
+#[test]
+fn redaction_patterns_are_a_list_in_the_file_or_a_text_and_a_wrong_one_is_named_with_its_place() {
+    let default = Effective::load(&sources_for_tests(&[])).unwrap().typed().unwrap();
+    assert_eq!(default.logging.redaction_patterns, netraven_platform::DEFAULT_PATTERNS);
+    for (text, expected) in [
+        ("logging:\n  redaction_patterns:\n    - secret\n    - 're:a, b'\n", &["secret", "re:a, b"][..]),
+        ("logging: {redaction_patterns: 'secret, token'}\n", &["secret", "token"]),
+        ("logging: {redaction_patterns: []}\n", &[]),
+    ] {
+        let place = Place::new(text, "");
+        let effective = Effective::load(&place.sources(&[])).unwrap();
+        assert_eq!(effective.typed().unwrap().logging.redaction_patterns, expected);
+        // What is shown can be read back.
+        let shown = Place::new(&to_yaml(&effective), "");
+        let again = Effective::load(&shown.sources(&[])).unwrap();
+        assert_eq!(again.typed().unwrap().logging.redaction_patterns, expected);
+    }
+    let place = Place::new("logging:\n  redaction_patterns: [fine, 're:(']\n", "");
+    let problem = message(&place.sources(&[]));
+    let expected = format!("{} line 2: logging.redaction_patterns: expected", place.path("prod.yaml").display());
+    assert!(problem.starts_with(&expected) && problem.contains("redaction pattern 're:('"), "{problem}");
+}

@@ -94,6 +94,7 @@ pub struct Private {
 pub struct Logging {
     pub level: Option<String>,
     pub format: Format,
+    pub redaction_patterns: Vec<String>,
 }
 
 /// How log lines are written.

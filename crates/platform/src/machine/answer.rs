@@ -1,12 +1,9 @@
 //! Sending commands and cutting their answers out of the stream.
 
 use super::{CommandRecord, Machine, Output, State};
-use netraven_model::Capture;
+use netraven_model::{Capture, Secret};
 use std::time::Instant;
-use zeroize::Zeroizing;
 
-/// What stands in the place of the session's own passwords.
-const REDACTED: &[u8] = b"[REDACTED]";
 /// The echo stands among the first lines.
 const ECHO_LINES: usize = 4;
 /// So much of what came is quoted in a message.
@@ -16,7 +13,7 @@ const TAIL_CONTEXT: usize = 64 * 1024;
 
 impl Machine {
     pub(super) fn send_command(&mut self, command: &str, now: Instant) {
-        self.dialogue.sent(now - self.started, command);
+        self.dialogue.sent(now - self.started, &self.plan.platform.show_command(command));
         self.command_sent = now;
         let line_end = self.plan.platform.line_end;
         self.send(format!("{command}{line_end}").into_bytes(), now);
@@ -69,13 +66,18 @@ impl Machine {
         }
     }
 
+    /// The last command as a log may show it.
+    pub(super) fn shown_command(&self) -> String {
+        self.plan.platform.show_command(self.last_command())
+    }
+
     pub(super) fn is_rejected(&self) -> bool {
         self.plan.platform.is_rejection(self.answer())
     }
 
     pub(super) fn record(&mut self, accepted: bool, now: Instant) {
         self.commands.push(CommandRecord {
-            command: self.last_command().to_owned(),
+            command: self.shown_command(),
             bytes: self.answer().len(),
             at: now - self.started,
             duration: now - self.command_sent,
@@ -103,8 +105,8 @@ impl Machine {
 
     pub(super) fn note_answer(&mut self, now: Instant) {
         let platform = self.plan.platform.clone();
-        let text = self.without_own_secrets(self.terminal.text());
-        self.dialogue.answered(now - self.started, &platform, &text);
+        let own: Vec<&Secret> = [&self.plan.password, &self.plan.enable].into_iter().flatten().collect();
+        self.dialogue.answered(now - self.started, &platform, &own, self.terminal.text());
     }
 
     pub(super) fn prompts(&self) -> String {
@@ -116,38 +118,42 @@ impl Machine {
     /// been the prompt; of anything else some text, passed through the secret finder.
     pub(super) fn quote_tail(&self) -> String {
         let text = self.terminal.text();
-        let quoted = match self.state {
-            State::Collect { .. } if !self.is_rejected() => self.terminal.last_line(),
-            _ => &text[text.len().saturating_sub(TAIL_CONTEXT)..],
+        let own: Vec<&Secret> = [&self.plan.password, &self.plan.enable].into_iter().flatten().collect();
+        let redacted = self.plan.platform.redact_with(last_lines(text, TAIL_CONTEXT), &own);
+        let redacted = match self.state {
+            // The line before may be the begin of a key, so that all of it has to be redacted first.
+            State::Collect { .. } if !self.is_rejected() => redacted.rsplit('\n').next().unwrap_or_default(),
+            _ => &redacted,
         };
-        let redacted = self.plan.platform.redact(&self.without_own_secrets(quoted));
         let redacted = redacted.trim();
         if redacted.is_empty() {
-            return format!("{} bytes had come, none of them on the last line", text.len());
+            return format!("{} bytes had come, none on the last line that can be shown", text.len());
         }
         let skipped = redacted.chars().count().saturating_sub(TAIL);
         let tail: String = redacted.chars().skip(skipped).collect();
         format!("the last of {} bytes that came: {tail:?}", text.len())
     }
-
-    /// Some devices repeat what is typed at a password prompt.
-    fn without_own_secrets(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
-        let mut shown = Zeroizing::new(text.to_vec());
-        for secret in [&self.plan.password, &self.plan.enable].into_iter().flatten() {
-            let mut at = 0;
-            while let Some(found) = find(&shown[at..], secret.expose_bytes()) {
-                let start = at + found;
-                shown.splice(start..start + secret.expose_bytes().len(), REDACTED.iter().copied());
-                at = start + REDACTED.len();
-            }
-        }
-        shown
-    }
 }
 
-/// Where `wanted` begins; a text shorter than any password is not looked for.
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    const SHORTEST: usize = 4;
-    let long_enough = wanted.len() >= SHORTEST;
-    text.windows(wanted.len().max(1)).position(|window| long_enough && window == wanted)
+/// The last whole lines of a text, of at most so many bytes: nobody knows what the rest of a line means whose begin is
+/// missing.
+fn last_lines(text: &[u8], limit: usize) -> &[u8] {
+    let Some(cut) = text.len().checked_sub(limit).filter(|cut| *cut > 0) else { return text };
+    let line_end = text[cut - 1..].iter().position(|byte| *byte == b'\n');
+    line_end.map_or(b"", |line_end| &text[cut + line_end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_whole_lines() {
+        assert_eq!(last_lines(b"ab\ncd", 9), b"ab\ncd");
+        assert_eq!(last_lines(b"ab\ncd", 5), b"ab\ncd");
+        assert_eq!(last_lines(b"ab\ncd", 4), b"cd");
+        assert_eq!(last_lines(b"ab\ncd", 2), b"cd");
+        assert_eq!(last_lines(b"ab\ncd", 1), b"");
+        assert_eq!(last_lines(b"ab\n", 1), b"");
+    }
 }

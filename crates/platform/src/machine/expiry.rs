@@ -73,7 +73,7 @@ impl Machine {
             _ => {
                 let message = format!(
                     "nothing came for {waited:.1?} after `{}`, a prompt {} was expected; {}",
-                    self.last_command(),
+                    self.shown_command(),
                     self.prompts(),
                     self.quote_tail()
                 );

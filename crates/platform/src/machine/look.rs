@@ -143,6 +143,8 @@ impl Machine {
         self.record(accepted, now);
         let list = if accepted { self.answer().to_vec() } else { Vec::new() };
         if let Err(problem) = self.steps.learn(index, context, &list) {
+            // A name that is none is quoted.
+            let problem = platform.redact(problem.as_bytes());
             let message = format!("`{}` does not list {}s: {problem}", context.list, context.name);
             return self.fail(ErrorCode::Unsupported, message, now);
         }
@@ -162,7 +164,7 @@ impl Machine {
     }
 
     fn rejected(&mut self, now: Instant) {
-        let message = format!("the device rejected `{}`; {}", self.last_command(), self.quote_tail());
+        let message = format!("the device rejected `{}`; {}", self.shown_command(), self.quote_tail());
         self.fail(ErrorCode::CommandRejected, message, now);
     }
 

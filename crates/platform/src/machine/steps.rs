@@ -93,8 +93,9 @@ impl Steps {
             let fits =
                 name.len() <= MAX_NAME && !name.trim().is_empty() && !name.chars().any(char::is_control);
             if !fits {
+                let found: String = name.chars().take(MAX_NAME).collect();
                 return Err(format!(
-                    "a name of at most {MAX_NAME} printable characters was expected, found {name:?}"
+                    "a name of at most {MAX_NAME} printable characters was expected, found {found:?}"
                 ));
             }
             if !names.iter().any(|known| **known == *name) {

@@ -97,7 +97,7 @@ pub struct Output {
 /// One command of the session, for the job log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandRecord {
-    /// The command as sent.
+    /// The command as a log may show it.
     pub command: String,
     /// Size of the answer in bytes.
     pub bytes: usize,

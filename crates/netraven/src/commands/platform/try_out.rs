@@ -100,7 +100,7 @@ fn definition(name: &str, context: &Context) -> Result<Arc<Platform>> {
             .get(&name)
             .ok_or_else(|| CliError::not_found(format!("no platform '{name}'")));
     }
-    let platforms = Platforms::load(Some(Path::new(name)))?;
+    let platforms = Platforms::load_with(Some(Path::new(name)), context.redactor()?)?;
     let own = platforms.iter().find(|platform| platform.origin != "shipped");
     own.cloned().ok_or_else(|| CliError::usage(format!("{name}: expected the definition of a platform")))
 }
