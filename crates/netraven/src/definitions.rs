@@ -40,7 +40,9 @@ impl Watch {
 /// Takes over changed definitions from the watched folder as long as it is polled. A folder with a mistake in it changes
 /// nothing: the last good definitions stay in use, and the mistake is told once.
 pub async fn keep_current(watch: Watch, definitions: &Definitions) -> Infallible {
-    let Watch { folder: Some(folder), mut seen, redactor } = watch else { return std::future::pending().await };
+    let Watch { folder: Some(folder), mut seen, redactor } = watch else {
+        return std::future::pending().await;
+    };
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -11,6 +11,7 @@ mod db_backup;
 mod definitions;
 mod error;
 mod follow;
+mod guard;
 mod input;
 mod logins;
 mod nearest;
@@ -25,6 +26,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    guard::set_up();
     let cli = cli::Cli::parse();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,11 @@
 //! From a definition as written to one that can be used: patterns compiled, references resolved,
 //! examples run. Every error names the line.
 
+use crate::Redactor;
 use crate::definition::{
     Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule,
     LineEnd, PartDefinition, SecretRule, Ssh, Text,
 };
-use crate::Redactor;
 use crate::finder::{Finder, GENERAL, Rules, each_span};
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Fact, Mode, Part, Platform};
 use netraven_model::{Facts, Hash256, PartKind, Span};

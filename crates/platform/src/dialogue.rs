@@ -2,8 +2,6 @@
 //!
 //! Of a configuration only its size is written. Everything a device said goes through the redactor.
 
-use crate::Platform;
-use netraven_model::Secret;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -24,13 +22,13 @@ impl Dialogue {
         self.line(at, '>', what);
     }
 
-    /// Something came: shown where it is short, without secrets and the session's own passwords, counted where it is long.
-    pub(crate) fn answered(&mut self, at: Duration, platform: &Platform, own: &[&Secret], answer: &[u8]) {
+    /// Something came: redacted where it is short, counted where it is long.
+    pub(crate) fn answered(&mut self, at: Duration, answer: &[u8], redact: impl FnOnce(&[u8]) -> String) {
         let answer = answer.trim_ascii();
         if answer.len() > SHORT_ANSWER {
             self.line(at, '<', &format!("[{} bytes]", answer.len()));
         } else if !answer.is_empty() {
-            for line in platform.redact_with(answer, own).lines() {
+            for line in redact(answer).lines() {
                 self.line(at, '<', line);
             }
         }

@@ -181,17 +181,31 @@ impl Platform {
         self.redactor.redact_with(text, own, |text| self.find_secrets(text))
     }
 
+    /// The text with `[REDACTED]` in place of the secrets that the rules find, and otherwise as it came: for people who
+    /// asked for it. What goes into a log is [`Self::redact`]'s.
+    pub fn hide_secrets(&self, text: &[u8]) -> String {
+        let mut shown = Vec::with_capacity(text.len());
+        let mut at = 0;
+        for secret in self.find_secrets(text) {
+            shown.extend_from_slice(&text[at..secret.start]);
+            shown.extend_from_slice(b"[REDACTED]");
+            at = secret.end;
+        }
+        shown.extend_from_slice(&text[at..]);
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
     /// A command as a log may show it: one of the definition's own as it stands, since the definition can be read by
     /// everybody; what somebody else asks for, or what has a name of the device's in it, redacted.
-    pub fn show_command(&self, command: &str) -> String {
+    pub(crate) fn show_command(&self, command: &str, own: &[&Secret]) -> String {
         let parts = self.parts.iter().flat_map(|part| &part.commands);
         let moves = self.contexts.iter().flat_map(|context| context.enter.iter().chain(&context.leave));
         let lists = self.contexts.iter().map(|context| &context.list);
         let enable = self.enable.iter().map(|enable| &enable.command);
-        let own = parts.chain(moves).chain(lists).chain(enable).chain(&self.prepare).chain([&self.logout]);
-        match own.into_iter().any(|known| known == command) {
+        let known = parts.chain(moves).chain(lists).chain(enable).chain(&self.prepare).chain([&self.logout]);
+        match known.into_iter().any(|known| known == command) {
             true => command.to_owned(),
-            false => self.redact(command.as_bytes()),
+            false => self.redact_with(command.as_bytes(), own),
         }
     }
 

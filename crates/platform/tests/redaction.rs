@@ -124,3 +124,13 @@ fn a_password_that_the_device_repeats_in_pieces_is_found_in_the_whole() {
     let report = talk.end();
     assert!(message(&report).contains("typed: [REDACTED] ok?"), "{}", message(&report));
 }
+
+#[test]
+fn who_asked_for_a_text_gets_its_lines_without_their_secrets() {
+    let ios = Platforms::shipped().unwrap().get("cisco_ios").unwrap();
+    let text = b"enable secret 9 $9$canary$x\r\nservice password-encryption\nend\xff";
+    assert_eq!(
+        ios.hide_secrets(text),
+        "enable secret 9 [REDACTED]\r\nservice password-encryption\nend\u{fffd}"
+    );
+}

@@ -1,17 +1,20 @@
 //! The services of NetRaven. Each can run alone or all in one process.
 //!
 //! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
-//! leases, schedules and log partitions in order.
+//! leases, schedules and log partitions in order; and the [`JobLog`], which takes events and dialogues of work outside any
+//! job's result.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod committer;
 mod definitions;
+mod joblog;
 mod scheduler;
 mod stores;
 mod worker;
 
 pub use definitions::Definitions;
+pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
 pub use scheduler::open_credential;
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

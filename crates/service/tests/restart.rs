@@ -7,73 +7,14 @@ use netraven_lab::{Lab, LabSettings};
 use netraven_model::{JobStatus, Outcome, RunId};
 use netraven_service::Stores;
 use netraven_store::jobs::{JobDetail, JobFilter, JobRow, Progress};
-use netraven_store::private::{PrivateCluster, PrivateError, PrivateSettings};
-use netraven_store::testing::{scratch_dir, set_up, skip_or_fail};
-use netraven_store::{ConnectSettings, Store, jobs, logs};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use std::os::unix::fs::PermissionsExt;
+use netraven_store::{Store, jobs, logs};
+use nix::sys::signal::Signal;
 use std::time::Duration;
 use support::House;
-use tempfile::TempDir;
+use support::server::{PATIENCE, Server};
 use tokio::time::{sleep, timeout};
 
 const DEVICES: u32 = 60;
-/// Restarts and leases take their time on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// A PostgreSQL of the test's own. What it commits survives its own death.
-struct Server {
-    settings: PrivateSettings,
-    // All uses of it so far; dropping one would not stop it.
-    uses: Vec<PrivateCluster>,
-    _folder: TempDir,
-}
-
-impl Server {
-    /// `None`, said aloud, where PostgreSQL cannot be had.
-    async fn start() -> Option<Self> {
-        let folder = tempfile::Builder::new().prefix("nr").tempdir_in(scratch_dir()).unwrap();
-        // The server's user, who is not us when we are root, must get through.
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
-        let data_dir = folder.path().canonicalize().unwrap();
-        let settings = PrivateSettings { start_timeout: PATIENCE, ..PrivateSettings::new(data_dir) };
-        match PrivateCluster::acquire(&settings).await {
-            Ok(cluster) => Some(Self { settings, uses: vec![cluster], _folder: folder }),
-            Err(reason @ PrivateError::NoBinaries { .. }) => {
-                skip_or_fail(&reason.to_string());
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    fn url(&self) -> &str {
-        self.uses[0].url()
-    }
-
-    fn admin(&self) -> ConnectSettings {
-        let admin = ConnectSettings::new(self.uses[0].admin_url());
-        ConnectSettings { database: Some("netraven".to_owned()), ..admin }
-    }
-
-    /// Ends the server by a signal to its first process and starts it again.
-    async fn restart(&mut self, signal: Signal) {
-        let file = self.settings.data_dir.join("postgres/postmaster.pid");
-        let text = std::fs::read_to_string(file).unwrap();
-        let died = self.uses.last().unwrap().died();
-        kill(Pid::from_raw(text.lines().next().unwrap().trim().parse().unwrap()), signal).unwrap();
-        timeout(PATIENCE, died).await.expect("the server ends");
-        self.uses.push(PrivateCluster::acquire(&self.settings).await.unwrap());
-    }
-
-    async fn stop(self) {
-        for cluster in self.uses {
-            cluster.release().await.unwrap();
-        }
-    }
-}
-
 /// Sessions that the lab has seen.
 fn sessions(lab: &Lab) -> u32 {
     (0..DEVICES).map(|index| lab.counters(index).unwrap().sessions).sum()
@@ -126,8 +67,7 @@ async fn check_log(store: &Store, detail: &JobDetail) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_restarted_in_the_middle_of_a_run_costs_retries_and_no_data() {
     let Some(mut server) = Server::start().await else { return };
-    let store = Store::connect(&ConnectSettings::new(server.url())).await.unwrap();
-    set_up(server.admin(), &server.settings.data_dir).await;
+    let store = server.store().await;
     let house = House::on(store.clone(), Stores::all(store));
     let think_time = Duration::from_millis(60);
     let lab = house.move_in(LabSettings { count: DEVICES, think_time, ..LabSettings::default() }).await;

@@ -163,6 +163,14 @@ impl StoreError {
         }
     }
 
+    /// Whether the database refused what was in the rows, so that the same rows will be refused again: a value out of range, a
+    /// broken constraint, a field that is too large (SQLSTATE classes 22, 23 and 54).
+    pub fn is_about_the_rows(&self) -> bool {
+        let Self::Query { source, .. } = self else { return false };
+        let code = source.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    }
+
     /// Whether the database role lacks a right.
     pub fn is_denied(&self) -> bool {
         let Self::Query { source, .. } = self else { return false };

@@ -6,7 +6,7 @@ use crate::text::{clean, clean_json};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{DeviceId, JobEvent, JobId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
@@ -47,7 +47,7 @@ pub struct ConnectionLog {
 }
 
 /// The dialogue of one session, to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialogue {
     /// Identity of the dialogue, so that writing it twice stores it once.
     pub id: Uuid,

@@ -238,6 +238,7 @@ fn redaction_patterns_are_a_list_in_the_file_or_a_text_and_a_wrong_one_is_named_
     }
     let place = Place::new("logging:\n  redaction_patterns: [fine, 're:(']\n", "");
     let problem = message(&place.sources(&[]));
-    let expected = format!("{} line 2: logging.redaction_patterns: expected", place.path("prod.yaml").display());
+    let expected =
+        format!("{} line 2: logging.redaction_patterns: expected", place.path("prod.yaml").display());
     assert!(problem.starts_with(&expected) && problem.contains("redaction pattern 're:('"), "{problem}");
 }

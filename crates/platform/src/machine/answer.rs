@@ -13,7 +13,8 @@ const TAIL_CONTEXT: usize = 64 * 1024;
 
 impl Machine {
     pub(super) fn send_command(&mut self, command: &str, now: Instant) {
-        self.dialogue.sent(now - self.started, &self.plan.platform.show_command(command));
+        let shown = self.plan.platform.show_command(command, &self.own_secrets());
+        self.dialogue.sent(now - self.started, &shown);
         self.command_sent = now;
         let line_end = self.plan.platform.line_end;
         self.send(format!("{command}{line_end}").into_bytes(), now);
@@ -68,7 +69,17 @@ impl Machine {
 
     /// The last command as a log may show it.
     pub(super) fn shown_command(&self) -> String {
-        self.plan.platform.show_command(self.last_command())
+        self.plan.platform.show_command(self.last_command(), &self.own_secrets())
+    }
+
+    /// What a log may show of something that the device said.
+    pub(super) fn redact(&self, text: &[u8]) -> String {
+        self.plan.platform.redact_with(text, &self.own_secrets())
+    }
+
+    /// The session's own passwords: some devices repeat what is typed.
+    fn own_secrets(&self) -> Vec<&Secret> {
+        [&self.plan.password, &self.plan.enable].into_iter().flatten().collect()
     }
 
     pub(super) fn is_rejected(&self) -> bool {
@@ -104,9 +115,9 @@ impl Machine {
     }
 
     pub(super) fn note_answer(&mut self, now: Instant) {
-        let platform = self.plan.platform.clone();
-        let own: Vec<&Secret> = [&self.plan.password, &self.plan.enable].into_iter().flatten().collect();
-        self.dialogue.answered(now - self.started, &platform, &own, self.terminal.text());
+        let mut dialogue = std::mem::take(&mut self.dialogue);
+        dialogue.answered(now - self.started, self.terminal.text(), |text| self.redact(text));
+        self.dialogue = dialogue;
     }
 
     pub(super) fn prompts(&self) -> String {
@@ -118,8 +129,7 @@ impl Machine {
     /// been the prompt; of anything else some text, passed through the secret finder.
     pub(super) fn quote_tail(&self) -> String {
         let text = self.terminal.text();
-        let own: Vec<&Secret> = [&self.plan.password, &self.plan.enable].into_iter().flatten().collect();
-        let redacted = self.plan.platform.redact_with(last_lines(text, TAIL_CONTEXT), &own);
+        let redacted = self.redact(last_lines(text, TAIL_CONTEXT));
         let redacted = match self.state {
             // The line before may be the begin of a key, so that all of it has to be redacted first.
             State::Collect { .. } if !self.is_rejected() => redacted.rsplit('\n').next().unwrap_or_default(),

@@ -144,7 +144,7 @@ impl Machine {
         let list = if accepted { self.answer().to_vec() } else { Vec::new() };
         if let Err(problem) = self.steps.learn(index, context, &list) {
             // A name that is none is quoted.
-            let problem = platform.redact(problem.as_bytes());
+            let problem = self.redact(problem.as_bytes());
             let message = format!("`{}` does not list {}s: {problem}", context.list, context.name);
             return self.fail(ErrorCode::Unsupported, message, now);
         }

@@ -61,7 +61,8 @@ mod tests {
     fn keys_of_other_programs_are_found_too() {
         let pgp = "-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQ\n-----END PGP PRIVATE KEY BLOCK-----";
         assert_eq!(found(pgp), ["\nlQ\n"]);
-        let ssh2 = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/\n---- END SSH2 ENCRYPTED PRIVATE KEY ----";
+        let ssh2 =
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/\n---- END SSH2 ENCRYPTED PRIVATE KEY ----";
         assert_eq!(found(ssh2), ["\nP2/\n"]);
         let putty = "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nAAAA\nPrivate-MAC: 00";
         assert_eq!(found(putty), ["\nAAAA\n"]);

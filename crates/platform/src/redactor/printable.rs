@@ -38,7 +38,10 @@ mod tests {
 
     #[test]
     fn nothing_that_hides_or_forges_a_line_is_left() {
-        assert_eq!(printable(b"a\r\nb\r\r\nc\x1b[2J\rd\xff\te\r").as_str(), "a\nb\nc\u{fffd}[2J d\u{fffd}\te");
+        assert_eq!(
+            printable(b"a\r\nb\r\r\nc\x1b[2J\rd\xff\te\r").as_str(),
+            "a\nb\nc\u{fffd}[2J d\u{fffd}\te"
+        );
         assert_eq!(printable("x\u{202e}y\u{2028}".as_bytes()).as_str(), "x\u{fffd}y\u{fffd}");
     }
 

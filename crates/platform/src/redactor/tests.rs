@@ -56,8 +56,14 @@ fn every_line_of_a_private_key_is_hidden_also_where_only_a_piece_of_it_came() {
     let key = "-----BEGIN EC PRIVATE KEY-----\n\nMIIE\nabc=\n-----END EC PRIVATE KEY-----";
     let hidden = [LINE; 5].join("\n");
     assert_eq!(redacted(&[], &format!("a\n{key}\nb")), format!("a\n{hidden}\nb"));
-    assert_eq!(redacted(&[], "a\n-----BEGIN PRIVATE KEY-----\nMIIE\nabc"), format!("a\n{}", [LINE; 3].join("\n")));
-    assert_eq!(redacted(&[], "MIIE\nabc\n-----END PRIVATE KEY-----\nb"), format!("{}\nb", [LINE; 3].join("\n")));
+    assert_eq!(
+        redacted(&[], "a\n-----BEGIN PRIVATE KEY-----\nMIIE\nabc"),
+        format!("a\n{}", [LINE; 3].join("\n"))
+    );
+    assert_eq!(
+        redacted(&[], "MIIE\nabc\n-----END PRIVATE KEY-----\nb"),
+        format!("{}\nb", [LINE; 3].join("\n"))
+    );
 }
 
 #[test]

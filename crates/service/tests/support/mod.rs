@@ -2,6 +2,8 @@
 // Each test file uses its part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod server;
+
 use netraven_device::{DeviceSettings, SshSettings};
 use netraven_lab::{Lab, LabDevice, LabSettings};
 use netraven_model::{Backoff, CredentialId, DeviceName, JobKind, RunId, Secret};
