@@ -102,14 +102,14 @@ impl Logged {
 
 /// The made-up device: its session for the lab, its definition for the worker.
 fn nest(folder: &Path, password: &str) -> (LabSettings, Arc<Platforms>) {
-    let sessions = folder.join("sessions/made_up");
+    let sessions = folder.join("session");
     std::fs::create_dir_all(&sessions).unwrap();
     std::fs::write(sessions.join("session.yaml"), SESSION).unwrap();
     std::fs::write(folder.join("canary_os.yaml"), DEFINITION).unwrap();
     let settings = LabSettings {
         count: 1,
         platforms: vec!["canary_os".into()],
-        session_folders: vec![folder.join("sessions")],
+        session_folders: vec![sessions],
         password: Secret::from(password),
         enable: Secret::from("canary-enable"),
         ..LabSettings::default()
