@@ -108,7 +108,8 @@ impl Exchange {
                 (self.heard, self.asked, self.received) = (now, now, 0);
                 self.empty();
                 let command = self.command().to_owned();
-                self.dialogue.sent(now - self.started, &command);
+                let shown = self.shown_command();
+                self.dialogue.sent(now - self.started, &shown);
                 Task::Run(self.exec.wrap(&command))
             }
             State::Running { part, .. } => {
@@ -227,9 +228,8 @@ impl Exchange {
             self.keep(index, false, now);
             return self.go_on(index + 1);
         }
-        let platform = self.plan.platform.clone();
         let said = [self.errors.text(), self.answer()].concat();
-        self.dialogue.answered(now - self.started, &platform, &said);
+        self.dialogue.answered(now - self.started, &said, |text| self.plan.redact(text));
         if alternative + 1 < part.commands.len() {
             self.state = State::Ready { part: index, alternative: alternative + 1 };
         } else if part.optional {
@@ -255,9 +255,14 @@ impl Exchange {
         part.and_then(|part| part.commands.get(alternative)).map_or("", String::as_str)
     }
 
+    /// The command as a log may show it.
+    fn shown_command(&self) -> String {
+        self.plan.show_command(self.command())
+    }
+
     fn record(&mut self, accepted: bool, now: Instant) {
         self.commands.push(CommandRecord {
-            command: self.command().to_owned(),
+            command: self.shown_command(),
             bytes: self.answer().len(),
             at: now - self.started,
             duration: now - self.asked,
@@ -287,7 +292,7 @@ impl Exchange {
             true => self.answer(),
             false => self.errors.text(),
         };
-        let redacted = platform.redact(&said[..said.len().min(MAX_ERRORS)]);
+        let redacted = self.plan.redact(&said[..said.len().min(MAX_ERRORS)]);
         let bytes = self.answer().len();
         match redacted.trim() {
             "" => format!("{bytes} bytes had come"),

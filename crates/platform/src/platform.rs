@@ -1,5 +1,5 @@
-use crate::compile::COMMAND;
 use crate::Redactor;
+use crate::compile::COMMAND;
 use crate::finder::Finder;
 use netraven_model::{Facts, Hash256, Login, PartKind, Secret, Span};
 use regex::bytes::Regex;

@@ -22,6 +22,9 @@ static STANDARD: LazyLock<Redactor> = LazyLock::new(|| match Redactor::standard(
     Err(error) => panic!("{error}"),
 });
 
+/// Something that redacts.
+type Hide<'a> = &'a dyn Fn(&[u8]) -> String;
+
 /// The redactor, of a platform and without one: a planted secret is never to be seen, however the bytes were cut; what comes
 /// out is bounded, printable, and does not change when it is redacted again.
 pub fn redactor(input: &[u8]) {
@@ -34,7 +37,7 @@ pub fn redactor(input: &[u8]) {
         return;
     }
     let text = [before, b"\n", secret.as_bytes(), b"\n", behind].concat();
-    let hide: [&dyn Fn(&[u8]) -> String; 2] = [&|text| platform.redact(text), &|text| STANDARD.redact(text)];
+    let hide: [Hide<'_>; 2] = [&|text| platform.redact(text), &|text| STANDARD.redact(text)];
     for redact in hide {
         let shown = redact(&text);
         assert!(!shown.contains(CANARY), "{:?} shows {:?}", String::from_utf8_lossy(&text), shown);

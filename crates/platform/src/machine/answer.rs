@@ -1,7 +1,7 @@
 //! Sending commands and cutting their answers out of the stream.
 
 use super::{CommandRecord, Machine, Output, State};
-use netraven_model::{Capture, Secret};
+use netraven_model::Capture;
 use std::time::Instant;
 
 /// The echo stands among the first lines.
@@ -13,7 +13,7 @@ const TAIL_CONTEXT: usize = 64 * 1024;
 
 impl Machine {
     pub(super) fn send_command(&mut self, command: &str, now: Instant) {
-        let shown = self.plan.platform.show_command(command, &self.own_secrets());
+        let shown = self.plan.show_command(command);
         self.dialogue.sent(now - self.started, &shown);
         self.command_sent = now;
         let line_end = self.plan.platform.line_end;
@@ -69,19 +69,15 @@ impl Machine {
 
     /// The last command as a log may show it.
     pub(super) fn shown_command(&self) -> String {
-        self.plan.platform.show_command(self.last_command(), &self.own_secrets())
+        self.plan.show_command(self.last_command())
     }
 
     /// What a log may show of something that the device said.
     pub(super) fn redact(&self, text: &[u8]) -> String {
-        self.plan.platform.redact_with(text, &self.own_secrets())
+        self.plan.redact(text)
     }
 
     /// The session's own passwords: some devices repeat what is typed.
-    fn own_secrets(&self) -> Vec<&Secret> {
-        [&self.plan.password, &self.plan.enable].into_iter().flatten().collect()
-    }
-
     pub(super) fn is_rejected(&self) -> bool {
         self.plan.platform.is_rejection(self.answer())
     }

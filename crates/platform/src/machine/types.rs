@@ -27,6 +27,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The login's own passwords, which a device may repeat.
+    pub(crate) fn own_secrets(&self) -> Vec<&Secret> {
+        [&self.password, &self.enable].into_iter().flatten().collect()
+    }
+
+    /// What a log may show of something that the device said.
+    pub(crate) fn redact(&self, text: &[u8]) -> String {
+        self.platform.redact_with(text, &self.own_secrets())
+    }
+
+    /// A command as a log may show it.
+    pub(crate) fn show_command(&self, command: &str) -> String {
+        self.platform.show_command(command, &self.own_secrets())
+    }
+
     /// A backup: the platform's own parts, and then the end of the session.
     pub fn backup(platform: Arc<Platform>, login: &Login, limits: Limits) -> Self {
         Self {
