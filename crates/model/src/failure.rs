@@ -47,7 +47,7 @@ codes! {
         hint: "check the device's address and this machine's DNS";
     /// The settings do not allow a connection to that address.
     AddressNotAllowed = "address_not_allowed", transient: false,
-        hint: "see `device.allowed_networks` and `device.denied_networks`";
+        hint: "see `connection.allowed_networks` and `connection.denied_networks`";
     /// No answer to the connection request, or no route.
     Unreachable = "unreachable", transient: true,
         hint: "check that the device is up and that no firewall drops the connection";

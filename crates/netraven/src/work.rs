@@ -4,8 +4,8 @@ use crate::context::{Context, typed};
 use crate::database::Database;
 use crate::error::{CliError, Result};
 use crate::sealing::open_vault;
-use crate::settings::Settings;
-use netraven_device::{DeviceSettings, SshSettings};
+use crate::settings::{Connection, Settings};
+use netraven_device::{DeviceSettings, Networks, Pace, SshSettings};
 use netraven_model::Backoff;
 use netraven_service::{Definitions, Worker, WorkerSettings};
 use netraven_store::{Store, settings};
@@ -98,18 +98,41 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
 
 /// Bounds of sessions with devices.
 pub fn device_settings(settings: &Settings) -> DeviceSettings {
-    let device = &settings.device;
+    let (device, connection) = (&settings.device, &settings.connection);
+    let usual = DeviceSettings::default();
     DeviceSettings {
+        parallel_sessions: device.parallel_sessions,
+        site: pace(connection.site_sessions, connection.site_logins_per_minute),
+        jump_host: pace(connection.jump_host_sessions, connection.jump_host_logins_per_minute),
+        networks: networks(connection),
+        connect: Backoff {
+            attempts: connection.retry_attempts,
+            factor: connection.retry_backoff,
+            ..usual.connect
+        },
+        max_pool_size: connection.max_pool_size,
+        idle_timeout: Duration::from_secs(connection.idle_timeout),
         ssh: SshSettings {
-            connect_timeout: Duration::from_secs(device.connect_timeout_seconds),
+            connect_timeout: Duration::from_secs(connection.connection_timeout),
             weakest: device.ssh_weakest_profile,
             ..SshSettings::default()
         },
         command_timeout: Duration::from_secs(device.command_timeout_seconds),
         session_timeout: Duration::from_secs(device.session_timeout_seconds),
         max_output: device.max_output_mib << 20,
-        ..DeviceSettings::default()
+        ..usual
     }
+}
+
+fn pace(sessions: Option<usize>, logins_per_minute: Option<u32>) -> Pace {
+    Pace { sessions, logins_per_second: logins_per_minute.map(|logins| f64::from(logins) / 60.0) }
+}
+
+/// Each was checked when the settings were read.
+fn networks(connection: &Connection) -> Networks {
+    let list = |networks: &Option<Vec<String>>| networks.clone().unwrap_or_default();
+    let (allowed, denied) = (list(&connection.allowed_networks), list(&connection.denied_networks));
+    Networks::new(&allowed, &denied).unwrap_or_else(|_| Networks::none())
 }
 
 /// Zero months mean that logs are kept for ever.

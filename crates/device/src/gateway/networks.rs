@@ -40,9 +40,15 @@ impl Networks {
         Ok(networks)
     }
 
+    /// No address at all.
+    pub fn none() -> Self {
+        let all = ["0.0.0.0/0", "::/0"];
+        Self { allowed: Vec::new(), denied: all.iter().filter_map(|text| text.parse().ok()).collect() }
+    }
+
     /// Whether only some addresses may be connected to, so that a name must be looked up before somebody else does.
     pub fn are_restricted(&self) -> bool {
-        !self.allowed.is_empty() || self.denied.len() > NEVER.len()
+        *self != Self::default()
     }
 
     /// Whether an address may be connected to.
@@ -90,6 +96,7 @@ mod tests {
             assert!(!reaches(&all, never), "{never}");
         }
         assert!(!all.are_restricted());
+        assert!(!["10.1.2.3", "::1"].iter().any(|address| reaches(&Networks::none(), address)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the value of a setting may be.
 
+use netraven_device::Networks;
 use netraven_platform::Redactor;
 use serde_json::Value;
 
@@ -27,6 +28,8 @@ pub enum Kind {
     Secret,
     /// A list of redaction patterns: separated by commas, or as a JSON list.
     Patterns,
+    /// A list of networks and addresses, in the same forms.
+    Networks,
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -64,6 +67,11 @@ impl Kind {
                 let checked = Redactor::new(&patterns).map(|_| patterns.into());
                 checked.map_err(|error| format!("{} that can be used ({error})", self.expected()))
             }
+            Self::Networks => {
+                let networks = list(text).ok_or_else(expected)?;
+                let checked = Networks::new(&networks, &[]).map(|_| networks.into());
+                checked.map_err(|error| format!("{} ({error})", self.expected()))
+            }
         }
     }
 
@@ -78,6 +86,7 @@ impl Kind {
             Self::DatabaseUrl => "a URL such as postgresql://user:password@host:5432/netraven".into(),
             Self::Secret => "a text on one line (not shown here)".into(),
             Self::Patterns => "a list of redaction patterns".into(),
+            Self::Networks => "a list of networks such as 10.0.0.0/8".into(),
         }
     }
 
@@ -164,6 +173,18 @@ mod tests {
             assert_eq!(Kind::Level.parse(text), Ok(expected.into()));
         }
         assert_eq!(Kind::Level.parse("loud"), Err("one of error, warn, info, debug, trace".into()));
+    }
+
+    #[test]
+    fn lists_of_networks_are_checked_one_by_one() {
+        let parse = |text: &str| Kind::Networks.parse(text);
+        assert_eq!(parse("10.0.0.0/8, 2001:db8::1"), Ok(serde_json::json!(["10.0.0.0/8", "2001:db8::1"])));
+        for (bad, names) in
+            [("10.0.0.0/8, core", "'core'"), ("10.0.0.0/40", "'10.0.0.0/40'"), ("[1]", "a list")]
+        {
+            let error = parse(bad).unwrap_err();
+            assert!(error.contains(names), "{error}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub struct Settings {
     pub vault: Vault,
     pub platforms: Platforms,
     pub device: Device,
+    pub connection: Connection,
     pub retry: Retry,
     pub logs: Logs,
     pub db_backup: DbBackup,
@@ -123,11 +124,26 @@ pub struct Platforms {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Device {
     pub parallel_sessions: usize,
-    pub connect_timeout_seconds: u64,
     pub command_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
     pub ssh_weakest_profile: SshProfile,
     pub max_output_mib: usize,
+}
+
+/// `connection.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Connection {
+    pub max_pool_size: usize,
+    pub idle_timeout: u64,
+    pub connection_timeout: u64,
+    pub retry_attempts: u32,
+    pub retry_backoff: u32,
+    pub site_sessions: Option<usize>,
+    pub site_logins_per_minute: Option<u32>,
+    pub jump_host_sessions: Option<usize>,
+    pub jump_host_logins_per_minute: Option<u32>,
+    pub allowed_networks: Option<Vec<String>>,
+    pub denied_networks: Option<Vec<String>>,
 }
 
 /// `retry.*`
