@@ -7,7 +7,7 @@ use crate::outcome::{LoginResult, Outcome};
 use crate::request::Access;
 use crate::session::{self, Begun};
 use chrono::{DateTime, TimeDelta, Utc};
-use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId};
+use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Protocol};
 use netraven_platform::{Limits, Output, Part, Plan, Platform, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,7 +182,11 @@ impl<'a> Course<'a> {
     /// The head of the connection log: who answered.
     fn greet(&mut self, link: &Link, platform: &Platform) {
         let target = &self.access.target;
-        let version = platform.redact(link.server_version().as_bytes());
+        let protocol = target.protocol.as_str();
+        let version = match link.server_version() {
+            "" => protocol.to_owned(),
+            version => platform.redact(version.as_bytes()),
+        };
         self.dialogue.push_str(&format!(
             "# {} port {}: {version}, {}\n",
             target.address,
@@ -193,7 +197,8 @@ impl<'a> Course<'a> {
 
     fn plan(&self, talk: Talk) -> Plan {
         let Talk { platform, parts, stay, limits } = talk;
-        Plan { parts, stay, ..Plan::backup(platform, &self.access.login, limits) }
+        let asks_login = self.access.target.protocol == Protocol::Telnet;
+        Plan { parts, stay, asks_login, ..Plan::backup(platform, &self.access.login, limits) }
     }
 
     /// Turns a session's report into events and the connection log.
@@ -217,12 +222,16 @@ impl<'a> Course<'a> {
             counts.commands += accepted;
             counts.refused += report.commands.len() as u64 - accepted;
         });
-        if report
-            .result
-            .as_ref()
-            .is_err_and(|failure| matches!(failure.code, ErrorCode::EnableFailed | ErrorCode::AuthFailed))
-        {
-            self.login = LoginResult::Refused;
+        if report.password_sent && report.login_time.is_some() {
+            self.login = LoginResult::Accepted;
+        }
+        match report.result.as_ref().err().map(|failure| failure.code) {
+            Some(ErrorCode::AuthFailed) => {
+                self.login = LoginResult::Refused;
+                self.event(Event::CredentialRefused { credential: self.access.login.credential });
+            }
+            Some(ErrorCode::EnableFailed) => self.login = LoginResult::Refused,
+            _ => {}
         }
     }
 

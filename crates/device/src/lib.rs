@@ -15,6 +15,7 @@ mod route;
 mod session;
 mod ssh;
 mod tcp;
+mod telnet;
 
 pub use gateway::{Answer, Counts, Gateway, Networks, NotANetwork, Status};
 pub use link::Chunk;
@@ -24,3 +25,4 @@ pub use ssh::{
     KeyProblem, KnownHosts, OpenFailure, SkippedLine, SshConnection, SshSettings, SshShell, Terminal,
     TooManyEntries, check_private_key, open,
 };
+pub use telnet::TelnetParser;

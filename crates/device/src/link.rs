@@ -4,6 +4,7 @@ use crate::outcome::{LearnedHop, LoginResult};
 use crate::request::{Access, DeviceSettings};
 use crate::route;
 use crate::ssh::{self, Identity, SshConnection, SshShell};
+use crate::telnet::TelnetLine;
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol, SshProfile};
 use std::fmt;
 use tokio::time::Instant;
@@ -40,6 +41,8 @@ pub(crate) enum Link {
     Ssh(SshConnection, SshShell),
     /// SSH without a shell, for commands on channels of their own.
     Exec(SshConnection),
+    /// Text over Telnet, on which nobody has logged in.
+    Telnet(TelnetLine),
 }
 
 /// What was learned while a line was opened, or failed to open.
@@ -69,7 +72,8 @@ impl Link {
     pub(crate) async fn open(access: &Access, exec: bool, settings: &DeviceSettings) -> Opening<Self> {
         match access.target.protocol {
             Protocol::Ssh => open_ssh(access, exec, settings).await,
-            Protocol::Telnet | Protocol::Http => {
+            Protocol::Telnet => open_telnet(access, settings).await,
+            Protocol::Http => {
                 let message = format!("{} is not spoken yet", access.target.protocol.as_str());
                 Opening::failed(Failure::new(ErrorCode::Unsupported, Phase::Connect, message))
             }
@@ -80,7 +84,7 @@ impl Link {
     pub(crate) fn exec(&self) -> Option<&SshConnection> {
         match self {
             Self::Exec(connection) => Some(connection),
-            Self::Ssh(..) => None,
+            Self::Ssh(..) | Self::Telnet(_) => None,
         }
     }
 
@@ -102,6 +106,7 @@ impl Link {
     pub(crate) fn server_version(&self) -> &str {
         match self {
             Self::Ssh(connection, _) | Self::Exec(connection) => connection.server_version(),
+            Self::Telnet(_) => "",
         }
     }
 
@@ -112,6 +117,7 @@ impl Link {
                 let key = connection.host_key();
                 format!("{} {}", key.algorithm, key.fingerprint)
             }
+            Self::Telnet(_) => "nothing, and all of it is sent in clear".to_owned(),
         }
     }
 
@@ -125,6 +131,7 @@ impl Link {
         match self {
             Self::Ssh(_, shell) => shell.send(bytes, phase, deadline).await,
             Self::Exec(_) => Err(Failure::new(ErrorCode::Internal, phase, "there is no shell to type into")),
+            Self::Telnet(line) => line.send(bytes, phase, deadline).await,
         }
     }
 
@@ -133,6 +140,7 @@ impl Link {
         match self {
             Self::Ssh(_, shell) => shell.recv().await,
             Self::Exec(_) => Chunk::Closed { exit_status: None },
+            Self::Telnet(line) => line.recv().await,
         }
     }
 
@@ -140,6 +148,7 @@ impl Link {
     pub(crate) async fn close(self) {
         match self {
             Self::Ssh(connection, _) | Self::Exec(connection) => connection.disconnect().await,
+            Self::Telnet(line) => line.close().await,
         }
     }
 }
@@ -166,4 +175,16 @@ async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Ope
     let link = Link::Exec(connection);
     let result = if exec { Ok(link) } else { link.with_shell().await };
     Opening { result, learned, profile, hops, login: LoginResult::Accepted }
+}
+
+async fn open_telnet(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
+    let route::Routed { result, hops } = route::open(access, settings).await;
+    match result {
+        Ok(stream) => {
+            let line = TelnetLine::new(stream, settings.ssh.terminal.clone());
+            let login = LoginResult::NotTried;
+            Opening { result: Ok(Link::Telnet(line)), learned: None, profile: None, hops, login }
+        }
+        Err(failure) => Opening { hops, ..Opening::failed(failure) },
+    }
 }

@@ -45,6 +45,7 @@ fn failed(failure: Failure) -> Report {
         dialogue: String::new(),
         host: None,
         login_time: None,
+        password_sent: false,
     }
 }
 

@@ -332,6 +332,7 @@ impl Exchange {
             dialogue: self.dialogue.into_text(),
             host: None,
             login_time: Some(Duration::ZERO),
+            password_sent: false,
         }
     }
 }

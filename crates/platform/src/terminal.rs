@@ -84,6 +84,13 @@ impl Terminal {
         self.cursor = self.line_start;
     }
 
+    /// Takes everything away behind so many bytes; the line that they end in is the last one.
+    pub fn cut(&mut self, length: usize) {
+        self.text.truncate(length);
+        self.line_start = self.text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        self.cursor = self.text.len();
+    }
+
     /// Empties the terminal; what stood there is overwritten.
     pub fn clear(&mut self) {
         self.text.zeroize();

@@ -366,3 +366,59 @@ fn giving_up_in_the_middle_keeps_nothing() {
     let report = Script::prepared("SW1#").machine.report();
     assert_eq!(report.result.unwrap_err().code, ErrorCode::Cancelled);
 }
+
+const LOG: &str = "*Mar  1 00:12:01: %SYS-5-CONFIG_I: Configured\n";
+
+#[test]
+fn a_log_message_behind_the_last_prompt_does_not_lose_the_configuration() {
+    for prompt in ["SW1#\n", "SW1#"] {
+        let mut script = Script::prepared("SW1#");
+        script.answer("show running-config", CONFIG, &format!("{prompt}{LOG}")).expect_wait(3).silence(3);
+        script.expect_send("exit\n");
+        script.machine.closed(script.now);
+        assert_eq!(script.finish().result.unwrap()[1].capture.expose_bytes(), CONFIG.as_bytes());
+    }
+    // Drawn again, it is believed at once.
+    let mut script = Script::prepared("SW1#");
+    script.answer("show running-config", CONFIG, &format!("SW1#\n{LOG}SW1#")).expect_send("exit\n");
+    script.machine.closed(script.now);
+    assert_eq!(script.finish().result.unwrap()[1].capture.expose_bytes(), CONFIG.as_bytes());
+}
+
+#[test]
+fn a_prompt_in_the_middle_of_a_configuration_is_not_taken_for_its_end_when_the_device_stalls() {
+    let mut script = Script::prepared("SW1#");
+    let half = "version 15.2\nbanner motd ^\nSW1#\nSW1# beware\n";
+    script.expect_send("show running-config\n").receive(&format!("show running-config\n{half}"));
+    script.expect_wait(60).silence(60);
+    assert_eq!(script.failure().0, ErrorCode::Timeout);
+}
+
+#[test]
+fn a_log_message_behind_a_prompt_of_the_preparation_costs_some_seconds() {
+    let mut script = Script::new("cisco_ios");
+    script
+        .receive("SW1#")
+        .expect_send("terminal length 0\n")
+        .receive("terminal length 0\nSW1#\n")
+        .receive(LOG);
+    script.expect_wait(3).silence(3).expect_send("terminal width 0\n");
+}
+
+#[test]
+fn prompts_that_never_end_an_answer_cost_linear_time() {
+    let mut script = Script::new("juniper_junos");
+    script.receive("ops@mx1> ");
+    for command in ["set cli screen-length 0", "set cli screen-width 0", "set cli complete-on-space off"] {
+        script.answer(command, "", "ops@mx1> ");
+    }
+    for command in ["show version", "show chassis hardware", "show virtual-chassis", "show system license"] {
+        script.answer(command, "x\n", "ops@mx1> ");
+    }
+    script.expect_send("show configuration | display omit\n");
+    script.receive("show configuration | display omit\nsystem {\n");
+    for _ in 0..300 {
+        script.receive("ops@mx1>\n");
+    }
+    script.receive("}\nops@mx1> ").expect_send("exit\n");
+}

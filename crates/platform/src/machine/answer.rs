@@ -22,10 +22,19 @@ impl Machine {
 
     /// What stands on the terminal belongs to the past as soon as something is asked.
     pub(super) fn send(&mut self, bytes: Vec<u8>, now: Instant) {
-        self.terminal.clear();
+        if self.find_prompt().is_some() {
+            self.prompt_line = self.terminal.last_line().trim_ascii_end().to_vec();
+        }
+        self.forget();
         self.received = 0;
         self.outgoing.push_back(bytes.into());
         self.heard = now;
+    }
+
+    /// Nothing of what stands on the terminal belongs to the answer.
+    pub(super) fn forget(&mut self) {
+        self.terminal.clear();
+        (self.buried, self.buried_tries) = (None, 0);
     }
 
     /// The answer so far: everything between the command's echo and the line of the prompt.

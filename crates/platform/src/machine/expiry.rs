@@ -1,6 +1,6 @@
 //! How long the machine waits in each state, and what it makes of a wait that is over.
 
-use super::{Doubt, Echo, Machine, State};
+use super::{Doubt, Echo, Machine, Seen, State};
 use netraven_model::{ErrorCode, Failure};
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,11 @@ impl Machine {
     pub(super) fn deadline(&self) -> Instant {
         let limits = &self.plan.limits;
         let silence = match self.state {
-            State::Login { prompt_seen: true } => self.plan.platform.login_quiet,
-            State::Login { .. } => limits.login,
+            State::Login { seen } => self.login_silence(seen),
             State::Collect { suspect: Some(Doubt::Incomplete), .. } => SETTLE,
             State::Collect { suspect: Some(Doubt::Unproven), .. } => PROOF,
             State::Prepare { .. } | State::Collect { .. } if self.echo == Echo::Doubtful => ECHO_WAIT,
+            State::Prepare { .. } | State::Collect { .. } if self.buried.is_some() => SETTLE,
             State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
             State::Logout => limits.logout,
             State::Check => limits.silence.min(CHECK),
@@ -46,29 +46,31 @@ impl Machine {
     }
 
     /// Nothing came for as long as the state allows.
-    fn silent(&mut self, now: Instant) {
+    pub(super) fn silent(&mut self, now: Instant) {
         let waited = now.saturating_duration_since(self.heard);
         match self.state {
-            State::Login { prompt_seen: true } => self.logged_in(now),
+            State::Login { seen: Seen::Prompt } => self.logged_in(now),
+            State::Login { seen: Seen::Question(question) } => self.answer_question(question, now),
             State::Prepare { .. } | State::Collect { suspect: None, .. } if self.echo == Echo::Doubtful => {
                 self.echo = Echo::No;
                 self.heard = now;
                 self.look(now);
             }
-            State::Login { .. } if self.terminal.text().is_empty() => {
-                let message = format!("a prompt was expected, nothing came for {waited:.1?}");
-                self.fail(ErrorCode::Timeout, message, now);
-            }
-            State::Login { .. } => {
-                let message = format!("expected a prompt {}; {}", self.prompts(), self.quote_tail());
-                self.fail(ErrorCode::PromptNotFound, message, now);
-            }
+            State::Login { seen: Seen::Nothing } => self.no_prompt(waited, now),
             State::Collect { suspect: Some(Doubt::Unproven), .. } => self.believe(now),
             State::Collect { suspect: Some(Doubt::Incomplete), .. } => {
                 let missing = self.wanted().and_then(|part| part.check_complete(self.answer()).err());
                 let missing = missing.unwrap_or_default();
                 let message = format!("the prompt came back too early: {missing}; {}", self.quote_tail());
                 self.fail(ErrorCode::Truncated, message, now);
+            }
+            State::Prepare { .. } | State::Collect { .. } if self.buried.is_some() => {
+                self.unbury(now);
+            }
+            _ if self.is_other_prompt() => {
+                let host = self.host.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+                let message = format!("the prompt of '{host}' was expected to stay; {}", self.quote_tail());
+                self.fail(ErrorCode::PromptNotFound, message, now);
             }
             _ => {
                 let message = format!(

@@ -1,7 +1,7 @@
 //! What the machine does when the end of the stream looks like something it knows.
 
 use super::steps::Step;
-use super::{Doubt, Echo, MAX_SUSPECTS, Machine, State};
+use super::{Doubt, Echo, MAX_SUSPECTS, Machine, Seen, State};
 use netraven_model::ErrorCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +28,7 @@ impl Machine {
     /// More came behind what looked like a prompt: it was none.
     pub(super) fn went_on(&mut self) {
         match &mut self.state {
-            State::Login { prompt_seen } => *prompt_seen = false,
+            State::Login { seen } => *seen = Seen::Nothing,
             State::Collect { suspect, .. } => *suspect = None,
             _ => {}
         }
@@ -108,6 +108,9 @@ impl Machine {
                 self.rejected(now);
             }
         } else if let Err(missing) = wanted.check_complete(self.answer()) {
+            if self.unbury(now) {
+                return;
+            }
             // It may be a line of the configuration that reads like the prompt: see whether more comes.
             self.state =
                 State::Collect { alternative, suspects: suspects + 1, suspect: Some(Doubt::Incomplete) };
@@ -177,7 +180,7 @@ impl Machine {
         }
         match self.echo {
             Echo::No => return true,
-            Echo::Yes => self.terminal.clear(),
+            Echo::Yes => self.forget(),
             Echo::Unknown | Echo::Doubtful => self.echo = Echo::Doubtful,
         }
         false
@@ -204,5 +207,11 @@ impl Machine {
             let known = self.host.is_none() || self.host == host;
             known.then_some((index, host))
         })
+    }
+    /// Whether the prompt of the family stands at the end, but with another name in it.
+    pub(super) fn is_other_prompt(&self) -> bool {
+        let line = self.terminal.last_line();
+        let reads = line.len() <= MAX_PROMPT && self.plan.platform.prompt(line).is_some();
+        reads && self.find_prompt().is_none()
     }
 }

@@ -11,9 +11,11 @@
 //! so that an output of any size costs linear time.
 
 mod answer;
+mod buried;
 mod expiry;
 mod login;
 mod look;
+mod questions;
 mod stay;
 mod steps;
 mod types;
@@ -23,6 +25,7 @@ pub use types::{CommandRecord, Limits, Next, Output, Plan, Report};
 use crate::dialogue::Dialogue;
 use crate::terminal::Terminal;
 use netraven_model::{ErrorCode, Failure, Phase};
+use questions::Question;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -37,7 +40,7 @@ const MAX_SUSPECTS: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Login {
-        prompt_seen: bool,
+        seen: Seen,
     },
     Enable {
         password_sent: bool,
@@ -56,6 +59,14 @@ enum State {
     Check,
     Logout,
     Done,
+}
+
+/// What stands at the end before the first prompt is believed. More text behind it makes it nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Prompt,
+    Question(Question),
 }
 
 /// Why a prompt is not believed yet.
@@ -97,6 +108,11 @@ pub struct Machine {
     /// Bytes that came since something was asked: also those that leave no text.
     received: usize,
     echo: Echo,
+    /// The prompt as it stood there when something was last asked.
+    prompt_line: Vec<u8>,
+    /// Where such a prompt begins behind which something else was printed.
+    buried: Option<usize>,
+    buried_tries: u32,
     steps: Steps,
     host: Option<Vec<u8>>,
     /// The mode in which commands are given.
@@ -124,7 +140,7 @@ impl Machine {
     /// A session whose shell has just been opened.
     pub fn new(plan: Plan, now: Instant) -> Self {
         Self {
-            state: State::Login { prompt_seen: false },
+            state: State::Login { seen: Seen::Nothing },
             terminal: Terminal::default(),
             outgoing: VecDeque::new(),
             started: now,
@@ -132,6 +148,9 @@ impl Machine {
             command_sent: now,
             received: 0,
             echo: Echo::Unknown,
+            prompt_line: Vec::new(),
+            buried: None,
+            buried_tries: 0,
             steps: Steps::of(&plan.parts, plan.platform.contexts.len()),
             plan,
             host: None,
@@ -163,7 +182,9 @@ impl Machine {
             let message = format!("an answer of at most {limit} bytes was expected, more came");
             return self.fail(ErrorCode::OutputTooLarge, message, now);
         }
+        let lines = self.terminal.lines().len();
         self.terminal.feed(bytes);
+        self.look_for_buried(lines);
         self.look(now);
     }
 
@@ -172,6 +193,7 @@ impl Machine {
         match self.state {
             State::Done => {}
             State::Logout => self.state = State::Done,
+            State::Login { .. } if self.was_refused() => self.refused("closed the session", now),
             _ => {
                 let message = format!("the device closed the session; {}", self.quote_tail());
                 self.fail(ErrorCode::Disconnected, message, now);
@@ -236,6 +258,7 @@ impl Machine {
             dialogue: std::mem::take(&mut self.dialogue).into_text(),
             host: self.host.as_ref().map(|host| String::from_utf8_lossy(host).into_owned()),
             login_time: self.login_time.take(),
+            password_sent: self.asked.password,
         }
     }
 }

@@ -16,7 +16,10 @@ pub struct Plan {
     pub parts: Arc<[Part]>,
     /// Whether the session stays open behind the last answer, for [`super::Machine::again`].
     pub stay: bool,
-    /// The login's user name, for devices that ask for it once more inside the shell.
+    /// Whether nobody has logged in yet, as over Telnet: then what devices ask in general is answered, too, and not only
+    /// what the platform says.
+    pub asks_login: bool,
+    /// The login's user name, for devices that ask for it inside the session.
     pub username: String,
     /// The login's password: the answer to `enable` where there is no secret of its own.
     pub password: Option<Secret>,
@@ -47,6 +50,7 @@ impl Plan {
         Self {
             parts: platform.parts.clone(),
             stay: false,
+            asks_login: false,
             platform,
             username: login.username.clone(),
             password: login.password.clone(),
@@ -137,4 +141,6 @@ pub struct Report {
     pub host: Option<String>,
     /// From the start to the first prompt.
     pub login_time: Option<Duration>,
+    /// Whether the login's password was sent as the answer to a question.
+    pub password_sent: bool,
 }
