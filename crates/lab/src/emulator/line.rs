@@ -11,14 +11,14 @@ const DELETE: u8 = 0x7f;
 
 /// The line being typed.
 #[derive(Default)]
-pub(super) struct Line {
+pub(crate) struct Line {
     typed: Vec<u8>,
     /// CR was the last byte, so that an LF right behind it belongs to the same line end.
     after_cr: bool,
 }
 
 /// What a key did to the line.
-pub(super) enum Key {
+pub(crate) enum Key {
     /// It was taken, edited the line, or was the second half of a line end.
     Typed,
     /// The line is complete.
@@ -31,7 +31,7 @@ pub(super) enum Key {
 
 impl Line {
     /// Takes one byte and echoes what a terminal would show, unless the line is a password.
-    pub(super) fn key(&mut self, byte: u8, echo: bool, output: &mut Output) -> Key {
+    pub(crate) fn key(&mut self, byte: u8, echo: bool, output: &mut Output) -> Key {
         if self.completes_line_end(byte) {
             return Key::Typed;
         }

@@ -22,12 +22,12 @@ mod line;
 mod output;
 mod pager;
 
+pub(crate) use line::{Key, Line};
 pub use output::{Chunk, Output};
 
 use crate::clock::Clock;
 use crate::personality::{DeviceState, Personality};
 use crate::session::{ModeId, SessionFile, Typed, View};
-use line::{Key, Line};
 use pager::{Pager, Progress};
 use std::sync::Arc;
 

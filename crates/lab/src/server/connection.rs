@@ -3,7 +3,10 @@ use super::handler::Login;
 use super::settings::{Failing, KeyExchange};
 use super::shell::{self, Ending};
 use super::stream::{CuttableStream, OpenGuard};
+use super::telnet;
+use super::wire::Wire;
 use super::world::World;
+use netraven_model::Protocol;
 use russh::keys::PrivateKey;
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, kex};
@@ -30,7 +33,12 @@ const GROUP14: &[kex::Name] = &[
 ];
 
 /// Serves one connection until it, the lab or its time ends.
-pub(super) async fn serve(world: Arc<World>, tcp: TcpStream, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    world: Arc<World>,
+    protocol: Protocol,
+    tcp: TcpStream,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let open = OpenGuard::new(&world.open_connections);
     let Some(index) = device_of(&tcp, world.count()) else { return };
     world.count_connection(index);
@@ -48,7 +56,17 @@ pub(super) async fn serve(world: Arc<World>, tcp: TcpStream, mut shutdown: watch
             () = stop => {}
         },
         Some(Failing::WrongPassword | Failing::ClosesMidOutput) | None => {
-            speak(&world, index, tcp, open, stop).await;
+            // OpenSSH and the routers' servers switch it on too; without it each answer waits for an acknowledgement.
+            let _ = tcp.set_nodelay(true);
+            if protocol == Protocol::Telnet {
+                tokio::select! {
+                    () = telnet::serve(&world, index, tcp) => {}
+                    () = stop => {}
+                }
+                drop(open);
+            } else {
+                speak(&world, index, tcp, open, stop).await;
+            }
         }
     }
 }
@@ -90,8 +108,6 @@ async fn speak(
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
-    // OpenSSH and the routers' servers switch it on too; without it each answer waits for an acknowledgement.
-    let _ = tcp.set_nodelay(true);
     let (cut, cut_receiver) = oneshot::channel();
     let (written_sender, written) = watch::channel(0);
     let (shell_sender, shell_receiver) = oneshot::channel();
@@ -111,7 +127,10 @@ async fn speak(
     let handle = connection.handle();
     let shell = async {
         match timeout(world.settings.idle_timeout, shell_receiver).await {
-            Ok(Ok(channel)) => shell::run(world, index, channel, handle, written).await,
+            Ok(Ok(channel)) => {
+                let mut wire = Wire::Ssh { channel, handle, written };
+                shell::run(world, index, &mut wire).await
+            }
             _ => Ending::Cut,
         }
     };

@@ -1,4 +1,4 @@
-//! Simulated devices behind real SSH, on the loopback interface.
+//! Simulated devices behind real SSH and Telnet, on the loopback interface.
 
 mod address;
 mod connection;
@@ -8,6 +8,8 @@ mod listen;
 mod settings;
 mod shell;
 mod stream;
+mod telnet;
+mod wire;
 mod world;
 
 pub use error::LabError;
@@ -20,7 +22,7 @@ use crate::personality::{DeviceState, Personality};
 use crate::session::SessionFile;
 use address::address_of;
 use listen::{Listeners, listen, reserve_closed_port};
-use netraven_model::Secret;
+use netraven_model::{Protocol, Secret};
 use socket2::Socket;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub struct LabDevice {
     pub address: Ipv4Addr,
     /// TCP port for SSH.
     pub port: u16,
+    /// TCP port for Telnet, where the lab has it.
+    pub telnet_port: Option<u16>,
     /// Name of its platform.
     pub platform: String,
     /// Three letters of the site it stands at.
@@ -66,6 +70,7 @@ pub struct LabDevice {
 pub struct Lab {
     world: Arc<World>,
     port: u16,
+    telnet_port: Option<u16>,
     closed_port: u16,
     /// Keeps the closed port from being taken by somebody who listens.
     _closed: Socket,
@@ -87,13 +92,17 @@ impl Lab {
         let (shutdown, down) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let permits = Arc::new(Semaphore::new(world.settings.max_connections));
-        for listener in listeners {
-            tasks.spawn(accept(world.clone(), listener, permits.clone(), down.clone()));
+        let telnet = world.settings.telnet_port.map(|port| listen(world.count(), port)).transpose()?;
+        let telnet_port = telnet.as_ref().map(|telnet| telnet.port);
+        let telnet = telnet.into_iter().flat_map(|telnet| telnet.listeners);
+        let ssh = listeners.into_iter().map(|listener| (Protocol::Ssh, listener));
+        for (protocol, listener) in ssh.chain(telnet.map(|listener| (Protocol::Telnet, listener))) {
+            tasks.spawn(accept(world.clone(), protocol, listener, permits.clone(), down.clone()));
         }
         if world.settings.changes_per_minute > 0.0 {
             tasks.spawn(operate(world.clone(), down));
         }
-        Ok(Self { world, port, closed_port, _closed: closed, shutdown, tasks })
+        Ok(Self { world, port, telnet_port, closed_port, _closed: closed, shutdown, tasks })
     }
 
     /// All devices, in the order of their numbers.
@@ -168,12 +177,14 @@ impl Lab {
     fn describe(&self, index: u32) -> LabDevice {
         let personality = self.world.personality(index);
         let failing = self.world.failing(index);
+        let port = |open: u16| if failing == Some(Failing::Refuses) { self.closed_port } else { open };
         LabDevice {
             index,
             site: personality.site(),
             hostname: personality.hostname,
             address: address_of(index),
-            port: if failing == Some(Failing::Refuses) { self.closed_port } else { self.port },
+            port: port(self.port),
+            telnet_port: self.telnet_port.map(port),
             platform: self.world.session(index).platform().to_string(),
             username: personality.username,
             password: self.world.settings.password.clone(),
@@ -186,6 +197,7 @@ impl Lab {
 /// Accepts connections until the lab is shut down, then waits for those that are open.
 async fn accept(
     world: Arc<World>,
+    protocol: Protocol,
     listener: TcpListener,
     permits: Arc<Semaphore>,
     mut down: watch::Receiver<bool>,
@@ -201,7 +213,7 @@ async fn accept(
             () = connection::until_down(&mut down) => break,
             (permit, accepted) = next => match accepted {
                 Ok((tcp, _)) => {
-                    let connection = connection::serve(world.clone(), tcp, down.clone());
+                    let connection = connection::serve(world.clone(), protocol, tcp, down.clone());
                     connections.spawn(async move {
                         connection.await;
                         drop(permit);

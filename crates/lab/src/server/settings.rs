@@ -16,11 +16,13 @@ pub struct LabSettings {
     pub session_folders: Vec<PathBuf>,
     /// TCP port of all devices; 0 lets the system choose.
     pub port: u16,
+    /// TCP port for Telnet, where the devices are to have one; 0 lets the system choose.
+    pub telnet_port: Option<u16>,
     /// What everything invented follows from: the same seed gives the same devices and host keys.
     pub seed: u64,
     /// Name that may log in.
     pub username: String,
-    /// Password for SSH.
+    /// Password to log in with.
     pub password: Secret,
     /// Password of the `enable` dialog.
     pub enable: Secret,
@@ -60,6 +62,7 @@ impl Default for LabSettings {
             platforms: Vec::new(),
             session_folders: Vec::new(),
             port: 0,
+            telnet_port: None,
             seed: 1,
             username: "netraven".into(),
             password: Secret::from("netraven-lab"),

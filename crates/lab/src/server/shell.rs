@@ -1,15 +1,13 @@
 use super::settings::Failing;
+use super::wire::{Gone, Wire};
 use super::world::World;
 use crate::emulator::{Emulator, Output};
 use bytes::Bytes;
-use russh::server::{Handle, Msg};
-use russh::{Channel, ChannelId, ChannelMsg};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Bytes handed to the SSH library at once.
+/// Bytes handed to the line at once.
 const SLICE: usize = 256 * 1024;
 /// With a bandwidth limit, pieces last this long.
 const PIECES_PER_SECOND: u32 = 20;
@@ -28,35 +26,21 @@ pub(super) enum Ending {
     Cut,
 }
 
-/// Runs the command line of device `index` on `channel` until one of the two sides ends it.
-///
-/// `written` counts the bytes that the connection has sent.
-pub(super) async fn run(
-    world: &Arc<World>,
-    index: u32,
-    mut channel: Channel<Msg>,
-    handle: Handle,
-    written: watch::Receiver<u64>,
-) -> Ending {
+/// Runs the command line of device `index` on `wire` until one of the two sides ends it.
+pub(super) async fn run(world: &Arc<World>, index: u32, wire: &mut Wire) -> Ending {
     let _session = world.enter(index);
     let mut personality = world.personality(index);
     personality.filler = world.filler(index);
     let mut emulator = Emulator::new(world.session(index).clone(), personality, world.clock.clone());
-    let mut line = Line { world, handle, channel: channel.id(), free_at: Instant::now() };
+    let mut line = Line { world, wire, free_at: Instant::now() };
     if line.send(emulator.start()).await.is_err() {
         return Ending::Cut;
     }
-    loop {
-        let typed = match timeout(world.settings.idle_timeout, channel.wait()).await {
-            Ok(Some(ChannelMsg::Data { data })) => data,
-            Ok(Some(ChannelMsg::Eof | ChannelMsg::Close) | None) => break,
-            Ok(Some(_)) => continue,
-            Err(_idle) => break,
-        };
+    while let Ok(Some(typed)) = timeout(world.settings.idle_timeout, line.wire.typed()).await {
         emulator.set_state(world.state(index));
         let output = answer(world, index, &mut emulator, &typed);
         if world.failing(index) == Some(Failing::ClosesMidOutput) && output.to_vec().len() >= LONG_OUTPUT {
-            line.send_half(output, written).await;
+            line.send_half(output).await;
             return Ending::Cut;
         }
         let closes = output.closes();
@@ -67,7 +51,7 @@ pub(super) async fn run(
             break;
         }
     }
-    line.hang_up().await;
+    line.wire.hang_up().await;
     Ending::Orderly
 }
 
@@ -91,14 +75,10 @@ fn answer(world: &World, index: u32, emulator: &mut Emulator, typed: &[u8]) -> O
 /// nothing is read while one is being sent.
 struct Line<'a> {
     world: &'a World,
-    handle: Handle,
-    channel: ChannelId,
+    wire: &'a mut Wire,
     /// When a line of limited bandwidth has sent what it was given.
     free_at: Instant,
 }
-
-/// The client is gone.
-struct Gone;
 
 impl Line<'_> {
     async fn send(&mut self, output: Output) -> Result<(), Gone> {
@@ -112,12 +92,12 @@ impl Line<'_> {
     }
 
     /// Sends the first half and waits until it has left: cut earlier, the client would see nothing of it.
-    async fn send_half(&mut self, output: Output, mut written: watch::Receiver<u64>) {
+    async fn send_half(&mut self, output: Output) {
         let mut bytes = Bytes::from(output.to_vec());
         bytes.truncate(bytes.len() / 2);
-        let until = *written.borrow() + bytes.len() as u64;
+        let until = self.wire.sent() + bytes.len() as u64;
         if self.write(bytes).await.is_ok() {
-            let _ = timeout(HALF_LIMIT, written.wait_for(|count| *count >= until)).await;
+            let _ = timeout(HALF_LIMIT, self.wire.has_sent(until)).await;
         }
     }
 
@@ -125,7 +105,7 @@ impl Line<'_> {
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(self.piece()));
             let size = piece.len();
-            self.handle.data(self.channel, piece).await.map_err(|_| Gone)?;
+            self.wire.write(piece).await?;
             if let Some(bandwidth) = self.world.settings.bandwidth {
                 let takes = Duration::from_secs(1).mul_f64(size as f64 / f64::from(bandwidth.get()));
                 self.free_at = self.free_at.max(Instant::now()) + takes;
@@ -137,12 +117,5 @@ impl Line<'_> {
 
     fn piece(&self) -> usize {
         self.world.settings.bandwidth.map_or(SLICE, |rate| (rate.get() / PIECES_PER_SECOND).max(1) as usize)
-    }
-
-    /// Ends the channel as a server does whose shell has ended. A client that is gone misses nothing.
-    async fn hang_up(&self) {
-        let _ = self.handle.exit_status_request(self.channel, 0).await;
-        let _ = self.handle.eof(self.channel).await;
-        let _ = self.handle.close(self.channel).await;
     }
 }

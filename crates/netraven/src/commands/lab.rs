@@ -36,6 +36,9 @@ pub struct Args {
     /// TCP port of all devices; 0 takes any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// TCP port for Telnet to all devices; 0 takes any that is free [default: no Telnet]
+    #[arg(long, value_name = "PORT")]
+    telnet_port: Option<u16>,
     /// The same seed makes the same devices
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -63,6 +66,7 @@ pub async fn run(args: Args, context: &Context) -> Result {
         count: args.devices,
         platforms: args.platforms,
         port: args.port,
+        telnet_port: args.telnet_port,
         seed: args.seed,
         changes_per_minute: args.changes_per_minute,
         think_time: Duration::from_millis(args.think_time),
@@ -120,8 +124,9 @@ fn write_inventory(path: &Path, devices: &[LabDevice]) -> Result {
 fn describe(devices: &[LabDevice], inventory: Option<&Path>) -> String {
     let (Some(first), Some(last)) = (devices.first(), devices.last()) else { return String::new() };
     let written = inventory.map(|path| format!("inventory    {}\n", path.display())).unwrap_or_default();
+    let telnet = first.telnet_port.map(|port| format!(", Telnet on port {port}")).unwrap_or_default();
     format!(
-        "{} simulated devices; Ctrl-C stops them.\naddresses    {} to {}, port {}\nuser name    {}\n\
+        "{} simulated devices; Ctrl-C stops them.\naddresses    {} to {}, port {}{telnet}\nuser name    {}\n\
          password     {}\nenable       {}\n{written}",
         devices.len(),
         first.address,
@@ -139,6 +144,7 @@ fn view(devices: &[LabDevice]) -> Value {
         .map(|device| {
             json!({
                 "hostname": device.hostname, "ip_address": device.address, "port": device.port,
+                "telnet_port": device.telnet_port,
                 "device_type": device.platform, "site": device.site, "username": device.username,
                 "password": shown(&device.password), "enable_secret": shown(&device.enable),
                 "misbehaves": device.failing.map(|failing| format!("{failing:?}")),
