@@ -9,8 +9,10 @@ mod machine;
 mod pieces;
 mod platforms;
 mod redactor;
+mod telnet;
 mod terminal;
 
 pub use machine::machine;
 pub use redactor::redactor;
+pub use telnet::telnet;
 pub use terminal::terminal;

@@ -1,6 +1,6 @@
 //! The properties with a bounded number of random inputs. `make fuzz` looks longer and cleverer.
 
-use netraven_properties::{machine, redactor, terminal};
+use netraven_properties::{machine, redactor, telnet, terminal};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::path::Path;
@@ -48,12 +48,29 @@ fn steps() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(platform, own, steps)| [vec![platform, own], steps.concat()].concat())
 }
 
+/// Telnet commands and options, most of them whole.
+fn negotiation() -> impl Strategy<Value = Vec<u8>> {
+    let option = prop::sample::select(vec![0u8, 1, 3, 24, 31, 34, 255]);
+    let piece = prop_oneof![
+        (251u8..=254, option.clone()).prop_map(|(verb, option)| vec![255, verb, option]),
+        (option, vec(any::<u8>(), 0..4))
+            .prop_map(|(option, text)| { [vec![255, 250, option], text, vec![255, 240]].concat() }),
+        vec(prop::sample::select(vec![255u8, 250, 240, 13, 10, 0, 65]), 0..6),
+    ];
+    vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_terminal_reads_the_same_however_its_input_is_cut(lengths in any::<[u8; 4]>(), text in talk(60)) {
         terminal(&[&lengths[..], &text].concat());
+    }
+
+    #[test]
+    fn a_telnet_line_reads_the_same_however_it_is_cut(lengths in any::<[u8; 4]>(), line in negotiation()) {
+        telnet(&[&lengths[..], &line].concat());
     }
 
     #[test]
@@ -76,6 +93,7 @@ fn every_kept_input_holds() {
             machine(input);
         }),
         ("redactor", redactor),
+        ("telnet", telnet),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
         let mut files: Vec<_> = std::fs::read_dir(&folder).into_iter().flatten().flatten().collect();
