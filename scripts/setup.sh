@@ -5,6 +5,7 @@
 #   scripts/setup.sh               that, and what the tests need:
 #
 #   sshd, FRR, telnetd           the tests that read configurations from real systems
+#   dropbear, asyncssh           other servers of SSH than OpenSSH's
 #   cargo-nextest                the test runner
 #   PostgreSQL 13, 14 and 18,    a server that is too old, the upgrade of a private cluster, the oldest and the
 #   in target/                   newest server that will do (npm's @embedded-postgres packs them)
@@ -57,6 +58,15 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+# The packaged module is for the packaged Python, which need not be the first one.
+has_asyncssh() {
+    local python
+    for python in /usr/bin/python3 python3; do
+        "$python" -c 'import asyncssh' 2>/dev/null && return 0
+    done
+    return 1
+}
+
 can_install() {
     command -v apt-get >/dev/null || { say "no apt-get here: install the missing packages by hand"; return 1; }
     as_root true 2>/dev/null || { say "neither root nor sudo without a password: cannot install packages"; return 1; }
@@ -105,11 +115,15 @@ setup_device() {
     has_program sshd || missing+=(openssh-server)
     [ -x /usr/bin/vtysh ] || missing+=(frr frr-pythontools)
     has_program telnetd || missing+=(inetutils-telnetd)
+    has_program dropbear dropbearkey || missing+=(dropbear-bin)
+    has_asyncssh || missing+=(python3-asyncssh)
     if [ "${#missing[@]}" -eq 0 ]; then return; fi
     install "ssh.service ssh.socket frr.service inetutils-inetd.service" "${missing[@]}" || true
     has_program sshd || lack "tests over a real OpenSSH server: no sshd (package openssh-server)"
     [ -x /usr/bin/vtysh ] || lack "the collection from FRR: no vtysh (package frr)"
     has_program telnetd || lack "tests over a real Telnet server: no telnetd (package inetutils-telnetd)"
+    has_program dropbear dropbearkey || lack "tests over dropbear: no dropbear (package dropbear-bin)"
+    has_asyncssh || lack "tests over asyncssh: no Python has it (package python3-asyncssh)"
 }
 
 setup_nextest() {

@@ -3,7 +3,7 @@
 use crate::outcome::{LearnedHop, LoginResult};
 use crate::request::{Access, DeviceSettings};
 use crate::route;
-use crate::ssh::{self, Identity, SshConnection, SshShell};
+use crate::ssh::{self, Identity, SshConnection, SshShell, Unused};
 use crate::telnet::TelnetLine;
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol, SshProfile};
 use std::fmt;
@@ -88,10 +88,10 @@ impl Link {
         }
     }
 
-    /// Opens the shell that was left out.
-    pub(crate) async fn with_shell(self) -> Result<Self, Failure> {
+    /// Opens the shell that was left out, on that channel if there is one.
+    pub(crate) async fn with_shell(self, channel: Option<Unused>) -> Result<Self, Failure> {
         match self {
-            Self::Exec(mut connection) => match connection.shell().await {
+            Self::Exec(mut connection) => match connection.shell_on(channel).await {
                 Ok(shell) => Ok(Self::Ssh(connection, shell)),
                 Err(failure) => {
                     connection.disconnect().await;
@@ -173,7 +173,7 @@ async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Ope
     let profile = access.profile.is_none().then(|| (connection.profile(), connection.weakest_algorithms()));
     let learned = connection.learned().then(|| connection.host_key().clone());
     let link = Link::Exec(connection);
-    let result = if exec { Ok(link) } else { link.with_shell().await };
+    let result = if exec { Ok(link) } else { link.with_shell(None).await };
     Opening { result, learned, profile, hops, login: LoginResult::Accepted }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gateway::Session;
 use crate::link::{Chunk, Link};
-use crate::ssh::{NotStarted, Piece, SshCommand, SshConnection};
+use crate::ssh::{NotStarted, Piece, SshCommand, SshConnection, Unused};
 use netraven_model::{ErrorCode, Failure, Phase};
 use netraven_platform::{Exchange, Machine, Next, Plan, Report, Task};
 use std::time::{Duration, Instant};
@@ -21,17 +21,17 @@ pub(crate) enum Begun {
 
 /// Asks everything on channels of their own, where the family and the device have that; otherwise begins a session in a shell.
 pub(crate) async fn begin(link: Link, plan: Plan) -> Begun {
-    let plan = match link.exec() {
-        None => plan,
+    let (plan, channel) = match link.exec() {
+        None => (plan, None),
         Some(connection) => match exchange(connection, plan).await {
             Ok(report) => {
                 link.close().await;
                 return Begun::Over(report);
             }
-            Err(plan) => *plan,
+            Err((plan, channel)) => (*plan, channel),
         },
     };
-    match link.with_shell().await {
+    match link.with_shell(channel).await {
         Ok(link) => Begun::Shell(Box::new(Session { link, machine: Machine::new(plan, Instant::now()) })),
         Err(failure) => Begun::Over(failed(failure)),
     }
@@ -49,19 +49,22 @@ fn failed(failure: Failure) -> Report {
     }
 }
 
-/// Asks one command after the other; gives the plan back where the device refuses the first one, and others would be refused,
-/// too.
-async fn exchange(connection: &SshConnection, plan: Plan) -> Result<Report, Box<Plan>> {
-    let mut exchange = Exchange::new(plan, Instant::now())?;
+/// Asks one command after the other; gives the plan back where the device refuses the first one, as it would the others, and
+/// the channel on which it did so.
+async fn exchange(connection: &SshConnection, plan: Plan) -> Result<Report, (Box<Plan>, Option<Unused>)> {
+    let mut exchange = Exchange::new(plan, Instant::now()).map_err(|plan| (plan, None))?;
     let mut command: Option<SshCommand> = None;
     let mut first = true;
     loop {
         match (exchange.next(Instant::now()), &mut command) {
             (Task::Finished, _) => return Ok(exchange.report()),
+            (Task::Unsuited, _) => return Err((Box::new(exchange.into_plan()), None)),
             (Task::Run(line), _) => match connection.command(&line).await {
                 Ok(started) => (command, first) = (Some(started), false),
-                Err(NotStarted::Refused) if first => return Err(Box::new(exchange.into_plan())),
-                Err(NotStarted::Refused) => {
+                Err(NotStarted::Refused(channel)) if first => {
+                    return Err((Box::new(exchange.into_plan()), channel));
+                }
+                Err(NotStarted::Refused(_)) => {
                     let message = "the device refuses to start another command";
                     let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, message);
                     exchange.broken(failure, Instant::now());

@@ -28,6 +28,8 @@ pub enum Task {
     Run(String),
     /// Wait for what the command brings, at most until then.
     Wait(Instant),
+    /// The device does not carry commands out as it is asked to: the session needs a shell.
+    Unsuited,
     /// Take the report.
     Finished,
 }
@@ -43,6 +45,7 @@ enum State {
         part: usize,
         alternative: usize,
     },
+    Unsuited,
     Done,
 }
 
@@ -103,6 +106,7 @@ impl Exchange {
     pub fn next(&mut self, now: Instant) -> Task {
         match self.state {
             State::Done => Task::Finished,
+            State::Unsuited => Task::Unsuited,
             State::Ready { part, alternative } => {
                 self.state = State::Running { part, alternative };
                 (self.heard, self.asked, self.received) = (now, now, 0);
@@ -174,6 +178,14 @@ impl Exchange {
         }
         self.mark = self.exec.find_mark(self.output.text());
         let whole = self.mark.is_some() || self.exec.end.is_none();
+        if !whole && self.commands.is_empty() {
+            // Some start a program of their own whatever is asked: a menu, a restricted shell. Who cut a real answer cuts it
+            // in the shell, too, and is found out there.
+            self.dialogue
+                .note(now - self.started, "it was not carried out as asked, a shell is tried instead");
+            self.state = State::Unsuited;
+            return;
+        }
         if whole && self.is_rejected(exit_status) {
             return self.refused(part, index, alternative, now);
         }

@@ -5,6 +5,7 @@ mod report;
 use super::connection::OpenFailure;
 use super::identity::Identity;
 use super::keyboard::{Interview, Unanswered};
+use super::wire::Line;
 use super::witness::{End, Observer, Witness};
 use netraven_model::SshProfile;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
@@ -25,6 +26,7 @@ const SIGNATURE_LIST: Duration = Duration::from_millis(50);
 pub(super) struct Course<'a> {
     identity: &'a Identity,
     witness: &'a Witness,
+    line: &'a Line,
     /// The weakest algorithms that may be used.
     weakest: SshProfile,
     /// What the server said that it accepts; `None` before its first answer.
@@ -71,10 +73,16 @@ impl From<Error> for Stop {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(identity: &'a Identity, witness: &'a Witness, weakest: SshProfile) -> Self {
+    pub(super) fn new(
+        identity: &'a Identity,
+        witness: &'a Witness,
+        line: &'a Line,
+        weakest: SshProfile,
+    ) -> Self {
         Self {
             identity,
             witness,
+            line,
             weakest,
             offered: None,
             done: Vec::new(),

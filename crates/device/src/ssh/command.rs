@@ -36,11 +36,20 @@ pub(crate) enum Piece {
     Lost(Failure),
 }
 
+/// A channel on which nothing was started.
+pub(crate) struct Unused(pub(super) Channel<Msg>);
+
+impl std::fmt::Debug for Unused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unused({})", self.0.id())
+    }
+}
+
 /// Why a command was not started.
 #[derive(Debug)]
 pub(crate) enum NotStarted {
-    /// The device has no such thing as commands without a shell.
-    Refused,
+    /// The device has no such thing as commands without a shell. The channel is still good for one.
+    Refused(Option<Unused>),
     /// Anything else.
     Failed(Failure),
 }
@@ -96,7 +105,7 @@ async fn request(
     loop {
         match started.channel.wait().await {
             Some(ChannelMsg::Success) => break,
-            Some(ChannelMsg::Failure) => return Err(NotStarted::Refused),
+            Some(ChannelMsg::Failure) => return Err(NotStarted::Refused(Some(Unused(started.channel)))),
             // Some say nothing to the request and begin with the answer.
             Some(message @ (ChannelMsg::Data { .. } | ChannelMsg::ExtendedData { .. })) => {
                 started.waiting.push_back(message);
@@ -107,7 +116,7 @@ async fn request(
                     let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, how(&end));
                     return Err(NotStarted::Failed(failure));
                 }
-                None => return Err(NotStarted::Refused),
+                None => return Err(NotStarted::Refused(None)),
             },
             Some(_) => {}
         }

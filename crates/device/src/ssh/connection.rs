@@ -1,6 +1,6 @@
 use super::algorithms::{preferred, profile_of};
 use super::auth::Course;
-use super::command::{NotStarted, SshCommand};
+use super::command::{NotStarted, SshCommand, Unused};
 use super::failures::{Bounds, handshake, handshake_timeout, lost};
 use super::forward::{self, Forwarded};
 use super::identity::Identity;
@@ -111,7 +111,7 @@ pub(crate) async fn connect(
         return Err(lost(&end, Phase::Handshake).into());
     };
     let learned = known.is_empty();
-    let course = Course::new(identity, &witness, bounds.weakest());
+    let course = Course::new(identity, &witness, &line, bounds.weakest());
     let signature = match course.run(&mut handle, settings.auth_timeout).await {
         Ok(signature) => signature,
         Err(failure) => return Err(OpenFailure { learned: learned.then_some(host_key), ..failure }),
@@ -200,7 +200,12 @@ impl SshConnection {
     /// shell does not let this user have one (`command_rejected`). A refused pseudo-terminal is no
     /// failure, since some devices need none.
     pub async fn shell(&mut self) -> Result<SshShell, Failure> {
-        SshShell::open(&self.handle, &self.witness, &self.terminal, self.request_timeout).await
+        self.shell_on(None).await
+    }
+
+    /// [`Self::shell`] on a channel that is there already.
+    pub(crate) async fn shell_on(&mut self, channel: Option<Unused>) -> Result<SshShell, Failure> {
+        SshShell::open(&self.handle, &self.witness, &self.terminal, self.request_timeout, channel).await
     }
 
     /// Starts a command on a channel of its own, within the handshake's deadline.

@@ -19,7 +19,6 @@ pub(super) async fn open(
     (address, port): (&str, u16),
     within: Duration,
 ) -> Result<Forwarded, Failure> {
-    let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
     // The originator is for the server's log.
     let opening = handle.channel_open_direct_tcpip(address, port.into(), "127.0.0.1", 0);
     match timeout(within, opening).await {

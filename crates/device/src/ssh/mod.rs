@@ -23,7 +23,7 @@ mod text;
 mod wire;
 mod witness;
 
-pub(crate) use command::{NotStarted, Piece, SshCommand};
+pub(crate) use command::{NotStarted, Piece, SshCommand, Unused};
 pub(crate) use connection::connect;
 pub use connection::{OpenFailure, SshConnection, open};
 pub(crate) use forward::Forwarded;

@@ -1,3 +1,4 @@
+use super::command::Unused;
 use super::failures::{how, lost};
 use super::settings::Terminal;
 use super::witness::{End, Observer, Witness};
@@ -30,8 +31,9 @@ impl SshShell {
         witness: &Witness,
         terminal: &Terminal,
         within: Duration,
+        channel: Option<Unused>,
     ) -> Result<Self, Failure> {
-        match timeout(within, request(handle, witness, terminal)).await {
+        match timeout(within, request(handle, witness, terminal, channel)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::new(
                 ErrorCode::Timeout,
@@ -129,9 +131,13 @@ async fn request(
     handle: &Handle<Observer>,
     witness: &Witness,
     terminal: &Terminal,
+    channel: Option<Unused>,
 ) -> Result<SshShell, Failure> {
     let gone = || lost(&witness.end().unwrap_or(End::Lost), Phase::Login);
-    let channel = open_session(handle, witness, Phase::Login).await?;
+    let channel = match channel {
+        Some(Unused(channel)) => channel,
+        None => open_session(handle, witness, Phase::Login).await?,
+    };
     let mut shell = SshShell {
         channel,
         witness: witness.clone(),

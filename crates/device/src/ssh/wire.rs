@@ -20,6 +20,7 @@ pub(super) fn split(stream: Stream) -> (Wire, Line) {
         taken: 0,
         preamble: Preamble::default(),
         refused: None,
+        answered: false,
         reader: None,
         writer: None,
     }));
@@ -41,6 +42,8 @@ struct Socket {
     preamble: Preamble,
     /// Why the preamble was refused.
     refused: Option<String>,
+    /// Whether the last thing that happened is that bytes came.
+    answered: bool,
     /// Whom to wake when the socket is closed under a pending read or write.
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -65,6 +68,11 @@ impl Line {
     /// Why the server's first words were refused.
     pub(super) fn refused(&self) -> Option<String> {
         lock(&self.0).refused.clone()
+    }
+
+    /// Whether something came since the library last sent anything.
+    pub(super) fn answered(&self) -> bool {
+        lock(&self.0).answered
     }
 
     /// Closes the socket; the library's task sees an error and ends.
@@ -150,7 +158,9 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut socket = lock(&self.0);
+        let before = buffer.filled().len();
         let poll = socket.poll_read(context, buffer);
+        socket.answered |= buffer.filled().len() > before;
         if poll.is_pending() {
             remember(&mut socket.reader, context);
         }
@@ -161,6 +171,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut socket = lock(&self.0);
+        socket.answered = false;
         let poll = Pin::new(open(&mut socket.stream)?).poll_write(context, bytes);
         if poll.is_pending() {
             remember(&mut socket.writer, context);

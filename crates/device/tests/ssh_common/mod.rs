@@ -2,6 +2,7 @@
 // Each test file uses its part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod dropbear;
 pub mod frr;
 pub mod peer;
 pub mod sshd;

@@ -150,7 +150,7 @@ impl Sshd {
 }
 
 /// Writes a key pair. `kind` is `ed25519`, `ecdsa-384`, `rsa-2048`, ...; `extra` are more options.
-async fn make_key(folder: &Path, name: &str, kind: &str, extra: &str) {
+pub async fn make_key(folder: &Path, name: &str, kind: &str, extra: &str) {
     let (kind, bits) = kind.split_once('-').unwrap_or((kind, ""));
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", kind, "-f"]).arg(folder.join(name));

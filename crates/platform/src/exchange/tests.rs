@@ -44,7 +44,7 @@ fn converse(exchange: &mut Exchange, now: Instant, answers: &[(&str, &str, Optio
     loop {
         match exchange.next(now) {
             Task::Run(command) => asked.push(command),
-            Task::Finished => return asked,
+            Task::Finished | Task::Unsuited => return asked,
             Task::Wait(_) => {
                 let (output, errors, status) = answers.next().expect("nothing more is asked");
                 output.as_bytes().chunks(3).for_each(|piece| exchange.output(piece, now));
@@ -76,10 +76,10 @@ fn every_part_is_asked_on_its_own_and_the_mark_is_taken_off() {
 
 #[test]
 fn a_clean_end_of_the_channel_after_half_of_the_answer_is_truncated() {
-    let whole = "up\n\nthe-end\n";
+    let whole = "interface a\nend\n\nthe-end\n";
     for cut in 0..whole.len() - 1 {
         let (mut exchange, now) = start(DEFINITION);
-        converse(&mut exchange, now, &[(&whole[..cut], "", Some(0))]);
+        converse(&mut exchange, now, &[("up\nthe-end\n", "", Some(0)), (&whole[..cut], "", Some(0))]);
         assert_eq!(failure(exchange).code, ErrorCode::Truncated, "{cut}");
     }
     let (mut exchange, now) = start(DEFINITION);
@@ -88,6 +88,16 @@ fn a_clean_end_of_the_channel_after_half_of_the_answer_is_truncated() {
     let failure = failure(exchange);
     assert_eq!(failure.code, ErrorCode::Truncated, "{failure}");
     assert!(!failure.message.contains("interface"), "{failure}");
+}
+
+#[test]
+fn a_device_that_does_something_else_than_it_is_asked_needs_a_shell() {
+    for said in ["", "Welcome\n 1) Shell\n 2) Logout\n"] {
+        let (mut exchange, now) = start(DEFINITION);
+        converse(&mut exchange, now, &[(said, "", Some(0))]);
+        assert_eq!(exchange.next(now), Task::Unsuited);
+        assert_eq!(exchange.into_plan().parts.len(), 2);
+    }
 }
 
 #[test]

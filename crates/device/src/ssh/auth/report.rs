@@ -63,14 +63,25 @@ impl Course<'_> {
     }
 
     pub(super) fn late(&self, within: Duration) -> OpenFailure {
+        // The library does not pass on SSH_MSG_USERAUTH_PASSWD_CHANGEREQ (RFC 4252, section 8): what came instead of a yes or a
+        // no cannot be read, but it came. A banner, which would be passed on, comes at the same place.
+        let unreadable = self.current == MethodKind::Password && self.line.answered();
+        if unreadable && self.witness.banner().is_none() {
+            let message = format!(
+                "the device answered the password with neither yes nor no, and nothing more came within {}: most likely it \
+                 wants an expired password changed, which a person has to do{}",
+                seconds(within),
+                self.history()
+            );
+            return OpenFailure::authentication(message, true);
+        }
         let mut message = format!(
             "the device did not finish the authentication within {}; {} was under way{}",
             seconds(within),
             name(self.current),
             self.history()
         );
-        if self.current == MethodKind::Password {
-            // The library does not pass on SSH_MSG_USERAUTH_PASSWD_CHANGEREQ (RFC 4252, section 8).
+        if unreadable {
             message.push_str(". A device that wants an expired password changed looks like this, too");
         }
         OpenFailure::from(Failure::new(ErrorCode::Timeout, Phase::Authenticate, message))
