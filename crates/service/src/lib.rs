@@ -1,13 +1,14 @@
 //! The services of NetRaven. Each can run alone or all in one process.
 //!
 //! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
-//! leases, schedules and log partitions in order; and the [`JobLog`], which takes events and dialogues of work outside any
-//! job's result.
+//! leases, schedules and log partitions in order; the [`gateway`]'s API, by which other services have devices spoken to; and the
+//! [`JobLog`], which takes events and dialogues of work outside any job's result.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod committer;
 mod definitions;
+pub mod gateway;
 mod joblog;
 mod scheduler;
 mod stores;

@@ -40,6 +40,8 @@ pub struct LogEntry {
 pub struct ConnectionLog {
     /// The job; `None` for a call outside any job.
     pub job: Option<JobId>,
+    /// The device; `None` where it is not in the inventory.
+    pub device: Option<DeviceId>,
     /// When the session ended.
     pub timestamp: DateTime<Utc>,
     /// Prompts, commands and short answers, secrets masked.
@@ -80,7 +82,7 @@ pub async fn job_events(store: &Store, job: JobId) -> Result<Vec<LogEntry>, Stor
 
 /// The dialogue of a job's last session; `None` where there was none.
 pub async fn connection_log(store: &Store, job: JobId) -> Result<Option<ConnectionLog>, StoreError> {
-    const LATEST: &str = "SELECT job_id, timestamp, log FROM connection_logs WHERE job_id = $1
+    const LATEST: &str = "SELECT job_id, device_id, timestamp, log FROM connection_logs WHERE job_id = $1
         ORDER BY timestamp DESC, id DESC LIMIT 1";
     latest(store, LATEST, job.0).await
 }
@@ -90,7 +92,7 @@ pub async fn latest_connection_log(
     store: &Store,
     device: DeviceId,
 ) -> Result<Option<ConnectionLog>, StoreError> {
-    const LATEST: &str = "SELECT job_id, timestamp, log FROM connection_logs WHERE device_id = $1
+    const LATEST: &str = "SELECT job_id, device_id, timestamp, log FROM connection_logs WHERE device_id = $1
         ORDER BY timestamp DESC, id DESC LIMIT 1";
     latest(store, LATEST, device.0).await
 }
@@ -249,7 +251,12 @@ impl FromRow<'_, PgRow> for LogEntry {
 
 impl FromRow<'_, PgRow> for ConnectionLog {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let job: Option<i64> = row.try_get("job_id")?;
-        Ok(Self { job: job.map(JobId), timestamp: row.try_get("timestamp")?, log: row.try_get("log")? })
+        let (job, device): (Option<i64>, Option<i64>) = (row.try_get("job_id")?, row.try_get("device_id")?);
+        Ok(Self {
+            job: job.map(JobId),
+            device: device.map(DeviceId),
+            timestamp: row.try_get("timestamp")?,
+            log: row.try_get("log")?,
+        })
     }
 }

@@ -1,11 +1,9 @@
 use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
-use crate::devices::port;
+use crate::devices::target;
 use crate::rows::{optional_word, word};
 use crate::{Store, StoreError};
-use netraven_model::{
-    DeviceId, Hash256, HostKey, JobId, JobKind, Protocol, RunId, SshProfile, Target, VersionId,
-};
+use netraven_model::{DeviceId, Hash256, HostKey, JobId, JobKind, RunId, SshProfile, Target, VersionId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use std::time::Duration;
@@ -137,19 +135,6 @@ const CLAIM: &str = "WITH due AS (
             s.tls_legacy
     )
     SELECT * FROM taken ORDER BY priority, scheduled_for, id";
-
-pub(super) fn target(row: &PgRow, device: DeviceId) -> sqlx::Result<Target> {
-    let protocol = word(row, "protocol", Protocol::from_name)?;
-    Ok(Target {
-        device: Some(device),
-        uuid: row.try_get("uuid")?,
-        hostname: row.try_get("hostname")?,
-        address: row.try_get("ip_address")?,
-        port: port(row)?.unwrap_or(protocol.default_port()),
-        protocol,
-        platform: row.try_get("device_type")?,
-    })
-}
 
 impl FromRow<'_, PgRow> for ClaimedJob {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {

@@ -1,9 +1,9 @@
 //! What the sessions of claimed jobs need.
 
-use super::claim::{Hop, Previous, target};
+use super::claim::{Hop, Previous};
 use crate::StoreError;
 use crate::credentials::StoredCredential;
-use crate::devices::MAX_HOPS;
+use crate::devices::{MAX_HOPS, target};
 use crate::rows::{hash, optional_word, unsigned};
 use netraven_model::{DeviceId, HostKey, SshProfile, VersionId};
 use sqlx::postgres::PgRow;

@@ -1,0 +1,14 @@
+//! What a caller wants of one device, and what becomes of it.
+
+mod answer;
+mod collect;
+mod execute;
+mod fields;
+mod request;
+mod target;
+mod track;
+
+pub(crate) use collect::{CollectAnswer, collect};
+pub(crate) use execute::execute;
+pub use execute::{ExecuteAnswer, recognise};
+pub(crate) use request::{CollectBody, ExecuteBody};

@@ -1,0 +1,87 @@
+//! What every request goes through: an id and a line in the log, who calls, how often.
+
+use super::auth::Caller;
+use super::error::ApiError;
+use super::state::Api;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tokio::time::Instant;
+use tracing::{Instrument, field, info_span};
+use uuid::Uuid;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Gives a request its id, counts it, and logs it once. Path and headers are not logged as they came: only the route and the
+/// id, which is checked.
+pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let begin = Instant::now();
+    let given =
+        request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_id(id));
+    let id = given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = known_method(request.method().as_str());
+    let span = info_span!("request", request_id = %id, method, route, caller = field::Empty);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status().as_u16(), begin.elapsed());
+    api.metrics.request(&route, method, status, took);
+    span.in_scope(|| tracing::info!(status, millis = took.as_millis() as u64, "answered"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Lets in who has a valid key or token, as often as a caller may ask.
+pub(super) async fn let_in(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let caller: Caller = match api.callers.identify(request.headers()) {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            tracing::warn!(reason = refusal.as_str(), "a caller is not let in");
+            return Err(ApiError::not_let_in());
+        }
+    };
+    tracing::Span::current().record("caller", &*caller.name);
+    api.rates.take(&caller.name, Instant::now()).map_err(ApiError::too_often)?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// Gives the library's own refusals the shape of all others.
+pub(super) async fn same_shape(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let plain =
+        response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if (status.is_client_error() || status.is_server_error()) && plain {
+        let reason = status.canonical_reason().unwrap_or("the request cannot be carried out");
+        let mut shaped = ApiError::new(status, reason).into_response();
+        let id = response.headers().get(REQUEST_ID).cloned();
+        if let Some(id) = id {
+            shaped.headers_mut().insert(REQUEST_ID, id);
+        }
+        return shaped;
+    }
+    response
+}
+
+/// Methods that are counted by name; others would let a caller make any number of series.
+fn known_method(method: &str) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
+}
+
+/// Ids of callers stand in the log, so they are short and plain.
+fn is_id(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(fits)
+}

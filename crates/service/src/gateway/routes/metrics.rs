@@ -1,0 +1,23 @@
+use crate::gateway::error::{ApiError, ErrorBody};
+use crate::gateway::state::Api;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use std::sync::Arc;
+
+/// Numbers for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    security(("api_key" = []), ("token" = [])),
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text"),
+        (status = 403, body = ErrorBody)
+    )
+)]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<impl IntoResponse + use<>, ApiError> {
+    let status = api.gateway().status();
+    let waiting = api.room.waiting() + status.waiting;
+    let text = api.metrics.text(waiting, status.idle, api.journal.lost()).map_err(ApiError::internal)?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
