@@ -1,6 +1,7 @@
 //! How a command ends when it does not succeed.
 
 use crate::settings::SettingsError;
+use netraven_service::gateway::{ApiStartError, KeyFileError, TokenError};
 use netraven_store::StoreError;
 use netraven_store::access::LoginsError;
 use netraven_store::backup::BackupError;
@@ -190,6 +191,44 @@ impl From<BackupError> for CliError {
 impl From<PrivateError> for CliError {
     fn from(error: PrivateError) -> Self {
         Self { exit: Exit::Database, ..Self::failed(error.to_string()) }
+    }
+}
+
+impl From<KeyFileError> for CliError {
+    fn from(error: KeyFileError) -> Self {
+        let text = error.to_string();
+        match error {
+            KeyFileError::Duplicate(_) | KeyFileError::Name(_) => Self::usage(text),
+            KeyFileError::NotFound(_) => Self::not_found(text).hint("see `netraven gateway key list`"),
+            _ => Self::failed(text),
+        }
+    }
+}
+
+impl From<TokenError> for CliError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::File(error) => error.into(),
+            TokenError::Sign(_) => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ApiStartError> for CliError {
+    fn from(error: ApiStartError) -> Self {
+        let text = error.to_string();
+        match error {
+            ApiStartError::InClear(_) => match text.split_once("; ") {
+                Some((message, advice)) => Self::usage(message).hint(advice),
+                None => Self::usage(text),
+            },
+            ApiStartError::Keys(error) => error.into(),
+            ApiStartError::Tls(_) => {
+                Self::usage(text).hint("see gateway.tls_cert_file and gateway.tls_key_file")
+            }
+            ApiStartError::Bind { .. } => Self::failed(text).hint("`gateway.listen` names another address"),
+            ApiStartError::Spool(_) | ApiStartError::Setup(_) => Self::failed(text),
+        }
     }
 }
 

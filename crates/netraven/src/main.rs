@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod administration;
+mod api;
 mod changes;
 mod cli;
 mod commands;
@@ -20,6 +21,7 @@ mod results;
 mod sealing;
 mod settings;
 mod signals;
+mod target;
 mod work;
 
 use clap::Parser;

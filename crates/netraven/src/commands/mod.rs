@@ -9,13 +9,17 @@ mod credential;
 mod db;
 mod demo;
 mod device;
+mod exec;
+mod gateway;
 mod job;
 mod lab;
 mod platform;
 mod run;
 mod schedule;
+mod serve;
 mod setting;
 mod tag;
+mod token;
 mod up;
 mod user;
 
@@ -32,12 +36,18 @@ use clap::Subcommand;
 pub enum Command {
     /// Runs NetRaven: its database, if none is named, and a worker, until Ctrl-C
     Up(up::Args),
+    /// Runs one of NetRaven's services alone
+    #[command(subcommand)]
+    Serve(serve::Command),
     /// Shows what NetRaven does: 25 simulated devices, two backups, and what changed between them
     Demo(demo::Args),
     /// Serves simulated devices over SSH on this machine
     Lab(lab::Args),
     /// Collects configurations now, or makes a schedule for it
     Backup(backup::Args),
+    /// Has commands answered by one device, and prints what it says
+    #[command(after_help = exec::EXAMPLES)]
+    Exec(Box<exec::Args>),
     /// Stored configurations of devices
     #[command(subcommand)]
     Config(config::Command),
@@ -59,6 +69,12 @@ pub enum Command {
     /// One device's tasks, and everything that happened in them
     #[command(subcommand)]
     Job(job::Command),
+    /// Who may call the gateway's API
+    #[command(subcommand)]
+    Gateway(gateway::Command),
+    /// Tokens for the gateway's API
+    #[command(subcommand)]
+    Token(token::Command),
     /// The people of this installation
     #[command(subcommand)]
     User(user::Command),
@@ -81,6 +97,17 @@ pub enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// Whether it runs until it is stopped, so that its log is what people see of it.
+    fn stays(&self) -> bool {
+        match self {
+            Self::Up(_) => true,
+            Self::Serve(command) => command.stays(),
+            _ => false,
+        }
+    }
+}
+
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> Result {
     if let Command::Completions(args) = &cli.command {
@@ -88,7 +115,7 @@ pub fn run(cli: Cli) -> Result {
     }
     let insists_on = matches!(cli.command, Command::Demo(_)).then_some(DEMO);
     let context = Context::load(&cli.global, insists_on)?;
-    context.start_logging(if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" });
+    context.start_logging(if cli.command.stays() { "info" } else { "warn" });
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CliError::failed(format!("the runtime cannot be started: {error}")))?;
     runtime.block_on(dispatch(cli.command, context))
@@ -97,9 +124,11 @@ pub fn run(cli: Cli) -> Result {
 async fn dispatch(command: Command, context: Context) -> Result {
     match command {
         Command::Up(args) => up::run(args, &context).await,
+        Command::Serve(command) => serve::run(command, &context).await,
         Command::Demo(args) => demo::run(args, &context).await,
         Command::Lab(args) => lab::run(args, &context).await,
         Command::Backup(args) => backup::run(args, &context).await,
+        Command::Exec(args) => exec::run(&args, &context).await,
         Command::Config(command) => config::run(command, &context).await,
         Command::Schedule(command) => schedule::run(command, &context).await,
         Command::Run(command) => run::run(command, &context).await,
@@ -107,6 +136,8 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Setting(command) => setting::run(command, &context).await,
         Command::Device(command) => device::run(command, &context).await,
         Command::Credential(command) => credential::run(command, &context).await,
+        Command::Gateway(command) => gateway::run(command, &context),
+        Command::Token(command) => token::run(command, &context),
         Command::User(command) => user::run(command, &context).await,
         Command::Audit(command) => audit::run(command, &context).await,
         Command::Tag(command) => tag::run(command, &context).await,

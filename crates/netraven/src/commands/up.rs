@@ -8,8 +8,9 @@ use crate::output::table::pairs;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
-use crate::{db_backup, definitions};
-use netraven_service::Definitions;
+use crate::{api, db_backup, definitions};
+use netraven_service::gateway::ApiServer;
+use netraven_service::{Definitions, Worker};
 use serde_json::{Value, json};
 use std::pin::pin;
 use std::sync::Arc;
@@ -48,7 +49,15 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
     let watch = definitions::Watch::begin(context)?;
     let definitions = Definitions::new(Arc::new(context.platforms()?));
     let mut worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
-    let addresses = addresses(context, database);
+    let server = match serve_api(context, database, &definitions, &worker).await {
+        Ok(server) => server,
+        Err(error) => {
+            work::stop(worker, work::GRACE).await;
+            return Err(error);
+        }
+    };
+    let mut addresses = addresses(context, database);
+    addresses.extend(server.as_ref().map(|server| ("gateway", api::url(server, context))));
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
         || format!("NetRaven is running; Ctrl-C stops it.\n{}", pairs(addresses.clone())),
@@ -62,6 +71,9 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             never = &mut reloads => match never {},
             () = signals.next() => {
                 tracing::info!("stopping");
+                if let Some(server) = server {
+                    server.stop(work::GRACE).await;
+                }
                 work::stop(worker, work::GRACE).await;
                 return Ok(());
             }
@@ -77,10 +89,26 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
                 work::stop(worker, work::GRACE).await;
                 settings = changed;
                 worker = work::start_with(context, database, definitions.clone(), settings.clone()).await?;
+                if let Some(server) = &server {
+                    server.use_gateway(worker.gateway());
+                }
                 tracing::info!(sessions = settings.parallel_sessions, "settings changed, the worker has them now");
             }
         }
     }
+}
+
+/// The gateway's API, where the settings want it in this process. It shares the worker's sessions.
+async fn serve_api(
+    context: &Context,
+    database: &Database,
+    definitions: &Definitions,
+    worker: &Worker,
+) -> Result<Option<ApiServer>> {
+    let Some(listen) = &context.settings.gateway.listen else { return Ok(None) };
+    let stores = database.stores(context).await?;
+    let started = api::start(context, worker.gateway(), definitions.clone(), Some(stores), listen).await?;
+    Ok(Some(started))
 }
 
 /// Where everything is, for people and for scripts.

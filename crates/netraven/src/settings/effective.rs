@@ -147,16 +147,25 @@ impl Effective {
             "vault.key_file",
             "platforms.dir",
             "db_backup.dir",
+            "gateway.key_file",
+            "gateway.jwt_secret_file",
+            "gateway.jwt_public_keys_file",
+            "gateway.tls_cert_file",
+            "gateway.tls_key_file",
         ] {
             if let Some(text) = self.text(path) {
                 self.put_path(path, &sources.working_directory.join(text));
             }
         }
-        if let (None, Some(data_dir)) = (self.text("vault.key_file"), self.text("data_dir")) {
-            self.put_path("vault.key_file", &Path::new(&data_dir).join("keys/master.key"));
-        }
-        if let (None, Some(data_dir)) = (self.text("db_backup.dir"), self.text("data_dir")) {
-            self.put_path("db_backup.dir", &Path::new(&data_dir).join("backups"));
+        for (path, below_data_dir) in [
+            ("vault.key_file", "keys/master.key"),
+            ("db_backup.dir", "backups"),
+            ("gateway.key_file", "keys/gateway_keys.yaml"),
+            ("gateway.jwt_secret_file", "keys/gateway_tokens.secret"),
+        ] {
+            if let (None, Some(data_dir)) = (self.text(path), self.text("data_dir")) {
+                self.put_path(path, &Path::new(&data_dir).join(below_data_dir));
+            }
         }
         Ok(())
     }

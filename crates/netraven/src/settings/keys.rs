@@ -111,7 +111,23 @@ pub const KEYS: &[Key] = &[
     Key::new("db_backup.dir", Kind::Path),
     Key::new("db_backup.keep", whole(0, 100_000)).default("14"),
     Key::new("db_backup.every_hours", whole(0, 8_760)),
+    Key::new("gateway.listen", Kind::Text),
+    Key::new("gateway.database", Kind::Choice(&["on", "off"])).default("on"),
     Key::new("gateway.api_key", Kind::Secret).variable("API_KEY"),
+    Key::new("gateway.key_file", Kind::Path),
+    Key::new("gateway.jwt_issuer", Kind::Text).default("https://auth.netraven.local"),
+    Key::new("gateway.jwt_audience", Kind::Text).default("netraven-gateway"),
+    Key::new("gateway.jwt_secret_file", Kind::Path),
+    Key::new("gateway.jwt_public_keys_file", Kind::Path),
+    Key::new("gateway.tls_cert_file", Kind::Path),
+    Key::new("gateway.tls_key_file", Kind::Path),
+    Key::new("gateway.parallel_requests", whole(1, 20_000)).default("200"),
+    Key::new("gateway.queued_requests", whole(0, 100_000)).default("1000"),
+    Key::new("gateway.queue_wait_seconds", whole(1, 600)).default("10"),
+    Key::new("gateway.requests_per_second", whole(1, 100_000)).default("50"),
+    Key::new("gateway.max_body_kib", whole(1, 65_536)).default("1024"),
+    Key::new("gateway.max_batch_devices", whole(1, 10_000)).default("1000"),
+    Key::new("gateway.max_timeout_seconds", whole(1, 86_400)).default("600"),
 ];
 
 /// The key of that name.

@@ -40,6 +40,7 @@ pub struct Settings {
     pub retry: Retry,
     pub logs: Logs,
     pub db_backup: DbBackup,
+    pub gateway: Gateway,
 }
 
 /// `database.*`
@@ -168,6 +169,28 @@ pub struct DbBackup {
     pub dir: PathBuf,
     pub keep: u32,
     pub every_hours: Option<u64>,
+}
+
+/// `gateway.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Gateway {
+    pub listen: Option<String>,
+    pub database: String,
+    pub api_key: Option<Hidden>,
+    pub key_file: PathBuf,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub jwt_secret_file: PathBuf,
+    pub jwt_public_keys_file: Option<PathBuf>,
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    pub parallel_requests: usize,
+    pub queued_requests: usize,
+    pub queue_wait_seconds: u64,
+    pub requests_per_second: u32,
+    pub max_body_kib: usize,
+    pub max_batch_devices: usize,
+    pub max_timeout_seconds: u64,
 }
 
 impl Effective {

@@ -1,12 +1,13 @@
 //! One session with a device in which everything that is said is kept, in memory.
 
-use super::target::Chosen;
 use crate::context::Context;
+use crate::target::Chosen;
 use crate::work::device_settings;
 use netraven_device::{Access, Chunk, DeviceSettings, SshShell, open};
 use netraven_model::{Failure, Login};
-use netraven_platform::{Machine, Next, Output, Plan};
+use netraven_platform::{Machine, Next, Output, Plan, Platform};
 use netraven_replay::record::{Exchange, Sent};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
@@ -21,16 +22,16 @@ pub struct Said {
 }
 
 /// Connects, and has the platform's commands answered.
-pub async fn converse(chosen: &Chosen, context: &Context) -> Result<Said, Failure> {
+pub async fn converse(chosen: &Chosen, platform: &Arc<Platform>, context: &Context) -> Result<Said, Failure> {
     let settings = device_settings(&context.settings);
-    let login = chosen.platform.login(&chosen.login);
+    let login = platform.login(&chosen.login);
     let host_keys = chosen.host_keys.clone();
     let access = Access { host_keys, ..Access::new(chosen.target.clone(), login.into_owned()) };
     let opened = open(&access, &settings).await;
     let mut connection = opened.map_err(|open| open.failure)?;
     let ssh_version = connection.server_version().to_owned();
     let ended = match connection.shell().await {
-        Ok(mut shell) => session(&mut shell, chosen, &settings).await,
+        Ok(mut shell) => session(&mut shell, chosen, platform, &settings).await,
         Err(failure) => Err(failure),
     };
     connection.disconnect().await;
@@ -41,9 +42,10 @@ pub async fn converse(chosen: &Chosen, context: &Context) -> Result<Said, Failur
 async fn session(
     shell: &mut SshShell,
     chosen: &Chosen,
+    platform: &Arc<Platform>,
     settings: &DeviceSettings,
 ) -> Result<(Vec<Exchange>, Vec<Output>), Failure> {
-    let mut machine = Machine::new(plan(chosen, settings), Instant::now());
+    let mut machine = Machine::new(plan(chosen, platform, settings), Instant::now());
     let mut exchanges = vec![Exchange { sent: Sent::Nothing, received: Vec::new() }];
     loop {
         match machine.next(Instant::now()) {
@@ -73,8 +75,8 @@ async fn session(
     }
 }
 
-fn plan(chosen: &Chosen, settings: &DeviceSettings) -> Plan {
-    Plan::backup(chosen.platform.clone(), &chosen.login, settings.limits())
+fn plan(chosen: &Chosen, platform: &Arc<Platform>, settings: &DeviceSettings) -> Plan {
+    Plan::backup(platform.clone(), &chosen.login, settings.limits())
 }
 
 /// Whether a line is one of the credential's secrets.

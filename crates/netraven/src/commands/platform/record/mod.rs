@@ -1,20 +1,18 @@
 //! `netraven platform record`
 
 mod converse;
-mod target;
 
 use crate::context::Context;
 use crate::error::{CliError, Result};
-use crate::input::fields;
+use crate::target::{self, Chosen, Options};
 use clap::Args as ClapArgs;
 use netraven_lab::SessionFile;
-use netraven_model::Failure;
+use netraven_model::{Failure, Protocol};
 use netraven_replay::check;
 use netraven_replay::record::{File, Recorded, random_seed, record};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use target::Chosen;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -30,27 +28,8 @@ pub struct Args {
     /// A device of the inventory
     #[arg(conflicts_with = "address", required_unless_present = "address")]
     device: Option<String>,
-    /// A device that is not in the inventory
-    #[arg(long, requires = "platform", value_parser = fields::address)]
-    address: Option<String>,
-    /// Its TCP port
-    #[arg(long, requires = "address", default_value_t = 22, value_parser = fields::port)]
-    port: u16,
-    /// Another platform than the inventory's
-    #[arg(long)]
-    platform: Option<String>,
-    /// A stored credential
-    #[arg(long, conflicts_with = "username", required_unless_present = "username")]
-    credential: Option<String>,
-    /// Name to log in with; asks for the password
-    #[arg(long)]
-    username: Option<String>,
-    /// Reads the password from a file
-    #[arg(long, requires = "username", value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// Reads the enable secret from a file; without it the password is tried
-    #[arg(long, requires = "username", value_name = "FILE")]
-    enable_file: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
     /// Replaces the device's name, serial number and all addresses, too
     #[arg(long)]
     anonymise: bool,
@@ -65,12 +44,17 @@ pub async fn run(args: &Args, context: &Context) -> Result {
         return Err(CliError::usage(format!("{} is there already", args.output.display()))
             .hint("name a folder that is to be made"));
     }
-    let chosen = target::choose(args, context).await?;
-    let said = converse::converse(&chosen, context).await.map_err(|failure| failed(&chosen, &failure))?;
+    let chosen = target::choose(args.device.as_deref(), &args.options, Protocol::Ssh, context).await?;
+    let platform = chosen.platform.as_ref().ok_or_else(|| {
+        CliError::usage(format!("'{}' is no platform to record with", chosen.target.platform))
+            .hint("name one with --platform; see `netraven platform list`")
+    })?;
+    let said = converse::converse(&chosen, platform, context).await;
+    let said = said.map_err(|failure| failed(&chosen, &failure))?;
     let login = &chosen.login;
     let secrets = [&login.password, &login.enable, &login.key_passphrase, &login.private_key];
     let recorded = Recorded {
-        platform: &chosen.platform,
+        platform,
         ssh_version: &said.ssh_version,
         username: &login.username,
         secrets: secrets.into_iter().flatten().collect(),
@@ -83,7 +67,7 @@ pub async fn run(args: &Args, context: &Context) -> Result {
     write(&args.output, &files)?;
     let session = SessionFile::from_dir(&args.output)
         .map_err(|error| CliError::failed(format!("the recording cannot be read back: {error}")))?;
-    let findings = check(&chosen.platform, &Arc::new(session));
+    let findings = check(platform, &Arc::new(session));
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
     let folder = args.output.display().to_string();

@@ -1,0 +1,137 @@
+//! `netraven serve`
+
+use super::exec;
+use crate::context::Context;
+use crate::database::Database;
+use crate::error::{CliError, Exit, Result};
+use crate::output::table::pairs;
+use crate::signals::StopSignals;
+use crate::{api, definitions, work};
+use clap::{Subcommand, ValueEnum};
+use netraven_device::Gateway;
+use netraven_service::Definitions;
+use netraven_service::gateway::ApiServer;
+use serde_json::json;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// Where the API listens where nothing else is said: this machine only.
+const USUAL_ADDRESS: &str = "127.0.0.1:8001";
+
+const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  netraven serve gateway
+  netraven serve gateway --set gateway.listen=127.0.0.1:9001 --set gateway.database=off
+  netraven serve gateway --mode standalone core-1 --credential ops 'show version'
+
+The API is described in docs/gateway_api.md. It asks for a key: `netraven gateway key add NAME`.
+The mode standalone is `netraven exec`. Ctrl-C or SIGTERM stops the service in order.";
+
+/// Services that can run alone.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves the gateway's REST API, by which other services have devices spoken to
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(Box<GatewayArgs>),
+}
+
+/// How the gateway runs.
+#[derive(Debug, clap::Args)]
+pub struct GatewayArgs {
+    /// Serves the API, or has one device answer and ends
+    #[arg(long, value_enum, default_value_t = Mode::Api)]
+    mode: Mode,
+    #[command(flatten)]
+    exec: exec::Args,
+}
+
+/// How the gateway runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Serves until it is stopped
+    Api,
+    /// As `netraven exec`
+    Standalone,
+}
+
+impl Command {
+    /// Whether it runs until it is stopped.
+    pub fn stays(&self) -> bool {
+        let Self::Gateway(args) = self;
+        args.mode == Mode::Api
+    }
+}
+
+/// Runs it.
+pub async fn run(command: Command, context: &Context) -> Result {
+    let Command::Gateway(args) = command;
+    match args.mode {
+        Mode::Standalone => exec::run(&args.exec, context).await,
+        Mode::Api if args.exec.asks() => {
+            Err(CliError::usage("a device and commands belong to the mode standalone")
+                .hint("add `--mode standalone`, or use `netraven exec`"))
+        }
+        Mode::Api => gateway(context).await,
+    }
+}
+
+async fn gateway(context: &Context) -> Result {
+    let mut signals = StopSignals::listen()?;
+    let database = match context.settings.gateway.database.as_str() {
+        "off" => None,
+        _ => Some(Database::open(context).await?),
+    };
+    let result = serve(context, database.as_ref(), &mut signals).await;
+    if let Some(database) = database {
+        database.close().await;
+    }
+    result
+}
+
+async fn serve(context: &Context, database: Option<&Database>, signals: &mut StopSignals) -> Result {
+    let watch = definitions::Watch::begin(context)?;
+    let definitions = Definitions::new(Arc::new(context.platforms()?));
+    let (stores, settings) = match database {
+        None => (None, work::device_settings(&context.settings)),
+        Some(database) => {
+            let stores = database.stores(context).await?;
+            (Some(stores), work::settings(context, &database.store).await?.device)
+        }
+    };
+    let gateway = Arc::new(Gateway::new(settings));
+    let listen = context.settings.gateway.listen.as_deref().unwrap_or(USUAL_ADDRESS);
+    let server = api::start(context, gateway.clone(), definitions.clone(), stores, listen).await?;
+    let told = tell(context, &server);
+    tracing::info!(address = %server.address(), "the gateway's API is served");
+    let mut reloads = pin!(definitions::keep_current(watch, &definitions));
+    let died = async {
+        match database {
+            Some(database) => database.died().await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        never = &mut reloads => match never {},
+        () = signals.next() => told,
+        () = died => {
+            let error = CliError::failed("the private PostgreSQL has ended by itself");
+            Err(CliError { exit: Exit::Database, ..error })
+        }
+    };
+    tracing::info!("stopping");
+    server.stop(work::GRACE).await;
+    gateway.drain().await;
+    ended
+}
+
+fn tell(context: &Context, server: &ApiServer) -> Result {
+    let url = api::url(server, context);
+    let database = context.settings.gateway.database.as_str();
+    context.output.show(
+        || json!({"gateway": url, "database": database}),
+        || {
+            let lines = vec![("gateway", url.clone()), ("database", database.to_owned())];
+            format!("The gateway is running; Ctrl-C stops it.\n{}", pairs(lines))
+        },
+    )
+}
