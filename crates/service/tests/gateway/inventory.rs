@@ -15,7 +15,7 @@ pub async fn with_database(house: &House) -> Place {
     let spools = tempfile::tempdir().unwrap();
     let (gateway, joblog) = (house.stores.gateway.clone(), house.stores.joblog.clone());
     let stores = ApiStores { gateway, joblog, spool: spools.path().join("joblog.spool") };
-    Place { spools: Some(spools), ..Place::with(Some(stores), |_| {}).await }
+    Place { _spools: Some(spools), ..Place::with(Some(stores), |_| {}).await }
 }
 
 #[tokio::test]

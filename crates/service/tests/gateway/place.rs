@@ -29,7 +29,8 @@ pub struct Place {
     /// One with the right `raw`.
     pub raw_key: String,
     pub auth: AuthSettings,
-    pub spools: Option<TempDir>,
+    /// Keeps the folder of the spool, where there is one.
+    pub _spools: Option<TempDir>,
 }
 
 pub fn auth(folder: &TempDir) -> AuthSettings {
@@ -69,7 +70,7 @@ impl Place {
         let auth = settings.auth.clone();
         let server = ApiServer::start(gateway, definitions, stores, settings).await.unwrap();
         let address = server.address();
-        Self { folder, server, address, key, raw_key, auth, spools: None }
+        Self { folder, server, address, key, raw_key, auth, _spools: None }
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Reply {

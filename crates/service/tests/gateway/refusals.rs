@@ -68,7 +68,8 @@ async fn every_refusal_has_the_same_shape() {
     let key = ("x-api-key", place.key.as_str());
     let json_type = ("content-type", "application/json");
     let large = vec![b' '; 2001];
-    let cases: [(&str, &str, &[(&str, &str)], Vec<u8>, u16, &str); 7] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
+    let cases: [Case<'_>; 7] = [
         ("GET", "/nothing", &[], Vec::new(), 404, "there is no such path"),
         ("DELETE", "/health", &[], Vec::new(), 405, "this path does not take that method"),
         ("GET", "/execute-command", &[key], Vec::new(), 405, "this path does not take that method"),
