@@ -72,6 +72,18 @@ codes! {
     /// A jump host on the way does not accept its credential, or does not forward.
     JumpHost = "jump_host", transient: false,
         hint: "check the jump host's own credential, and that it allows TCP forwarding to the device";
+    /// The device's certificate does not prove that it is the device.
+    TlsCertificate = "tls_certificate", transient: false,
+        hint: "pin the fingerprint shown above for this device if it is the right one, or name the authority's certificate in `device.ca_file`";
+    /// The two sides share no version or cipher of TLS.
+    TlsNegotiation = "tls_negotiation", transient: false,
+        hint: "check that the port speaks HTTPS; for a device that knows nothing newer than TLS 1.1 or CBC, allow legacy TLS for it";
+    /// The peer broke the rules of HTTP or is no web server.
+    HttpProtocol = "http_protocol", transient: true,
+        hint: "check that the port belongs to the device's API, and whether a proxy stands in between";
+    /// The device has no time or no session left.
+    DeviceBusy = "device_busy", transient: true,
+        hint: "the device is overloaded or its sessions are used up: it is tried again later";
     /// The device does not accept the credential.
     AuthFailed = "auth_failed", transient: false,
         hint: "check user name and password; the same credential is not tried again in this job, so that no account is locked";

@@ -18,6 +18,7 @@ mod ids;
 mod job;
 mod part;
 mod secret;
+mod tls;
 
 pub use access::{Protocol, SshProfile};
 pub use device::{DeviceName, DeviceNameError, HostKey, Target};
@@ -28,3 +29,4 @@ pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, TagRuleId
 pub use job::{Backoff, JobKind, JobStatus, Outcome};
 pub use part::{Facts, PartKind, Span};
 pub use secret::{Capture, Login, Secret};
+pub use tls::{CertificateCheck, CertificatePin, NoPin, TlsTrust};

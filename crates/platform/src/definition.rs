@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are errors. Patterns are regular expressions of the `regex` crate over bytes.
 
+use crate::http::form::HttpForm;
 use netraven_model::PartKind;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -56,6 +57,8 @@ pub(crate) struct Definition {
     pub facts: Option<FactRules>,
     /// What ends the session politely.
     pub logout: Option<String>,
+    /// How the family is spoken to over HTTP.
+    pub http: Option<HttpForm>,
 }
 
 impl Definition {
@@ -79,6 +82,7 @@ impl Definition {
         take(&mut self.parts, &base.parts);
         take(&mut self.facts, &base.facts);
         take(&mut self.logout, &base.logout);
+        take(&mut self.http, &base.http);
         self.rejected.extend(base.rejected.iter().cloned());
         self.volatile.extend(base.volatile.iter().cloned());
         self.secrets.extend(base.secrets.iter().cloned());
@@ -241,6 +245,7 @@ pub(crate) struct FactRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::form::{HttpPartForm, PlaceForm, RequestForm};
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 
@@ -276,6 +281,10 @@ mod tests {
             ("secret", fields::<SecretRule>()),
             ("facts", fields::<FactRules>()),
             ("fact", fields::<FactRule>()),
+            ("http", fields::<HttpForm>()),
+            ("http_request", fields::<RequestForm>()),
+            ("http_place", fields::<PlaceForm>()),
+            ("http_part", fields::<HttpPartForm>()),
         ] {
             assert_eq!(known(&schema["$defs"][name]), fields, "{name}");
         }

@@ -34,6 +34,11 @@ impl Dialogue {
         }
     }
 
+    /// What is known of an answer without looking into it.
+    pub(crate) fn received(&mut self, at: Duration, what: &str) {
+        self.line(at, '<', what);
+    }
+
     /// A part of the backup came: never shown.
     pub(crate) fn captured(&mut self, at: Duration, bytes: usize) {
         self.line(at, '<', &format!("[{bytes} bytes]"));

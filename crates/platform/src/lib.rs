@@ -10,6 +10,7 @@ mod definition;
 mod dialogue;
 mod exchange;
 mod finder;
+mod http;
 mod inspect;
 mod machine;
 mod platform;
@@ -20,6 +21,7 @@ mod sources;
 mod terminal;
 
 pub use exchange::{Exchange, Task};
+pub use http::{Http, HttpAnswer, HttpExchange, HttpNext, HttpRequest, Method};
 pub use inspect::Prompt;
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
 pub use platform::{Part, Platform};

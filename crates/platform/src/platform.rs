@@ -1,7 +1,8 @@
 use crate::Redactor;
 use crate::compile::COMMAND;
 use crate::finder::Finder;
-use netraven_model::{Facts, Hash256, Login, PartKind, Secret, Span};
+use crate::http::{Http, Request};
+use netraven_model::{Facts, Hash256, Login, PartKind, Protocol, Secret, Span};
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Platform {
     pub comment: String,
     /// What a backup brings, in order.
     pub parts: Arc<[Part]>,
+    /// How the family is spoken to over HTTP, where it can be.
+    pub http: Option<Http>,
     /// SHA-256 of the definition's text: which rules made a version.
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
@@ -69,6 +72,8 @@ pub struct Part {
     pub(crate) timeout: Option<Duration>,
     /// Whether the words of a refusal are an answer, too.
     pub(crate) keep_refusal: bool,
+    /// What is sent over HTTP in the place of the commands.
+    pub(crate) requests: Vec<Request>,
 }
 
 /// How a device of the family is recognised.
@@ -137,7 +142,8 @@ pub(crate) struct Enable {
 #[derive(Debug)]
 pub(crate) struct Fact {
     pub slot: fn(&mut Facts) -> &mut Option<String>,
-    pub part: usize,
+    /// Name of the part.
+    pub part: String,
     pub pattern: Regex,
 }
 
@@ -145,6 +151,14 @@ pub(crate) struct Fact {
 const MAX_FACT: usize = 200;
 
 impl Platform {
+    /// What a backup over a protocol brings; nothing where the family is not spoken to so.
+    pub fn parts_over(&self, protocol: Protocol) -> Arc<[Part]> {
+        match protocol {
+            Protocol::Ssh | Protocol::Telnet => self.parts.clone(),
+            Protocol::Http => self.http.as_ref().map_or_else(|| Arc::from([]), |http| http.parts.clone()),
+        }
+    }
+
     /// The login as this family wants it: some take switches of the session behind the user name.
     pub fn login<'a>(&self, login: &'a Login) -> Cow<'a, Login> {
         if self.username_suffix.is_empty() {
@@ -209,8 +223,8 @@ impl Platform {
         }
     }
 
-    /// What the texts tell about the device; `texts` are pairs of an index into `parts` and its text.
-    pub fn find_facts(&self, texts: &[(usize, &[u8])]) -> Facts {
+    /// What the texts tell about the device; `texts` are pairs of a part's name and its text.
+    pub fn find_facts(&self, texts: &[(&str, &[u8])]) -> Facts {
         let mut facts = Facts::default();
         for rule in &self.facts {
             let slot = (rule.slot)(&mut facts);
@@ -238,6 +252,7 @@ impl Part {
             balanced_braces: false,
             timeout: None,
             keep_refusal: true,
+            requests: Vec::new(),
         }
     }
 

@@ -162,7 +162,10 @@ impl Device {
             }
             Ok(outputs) => outputs,
         };
-        let texts: Vec<_> = outputs.iter().map(|out| (out.part, out.capture.expose_bytes())).collect();
+        let texts: Vec<_> = outputs
+            .iter()
+            .map(|out| (self.platform.parts[out.part].name.as_str(), out.capture.expose_bytes()))
+            .collect();
         let facts = self.platform.find_facts(&texts);
         let answers: Vec<Answer> = outputs.iter().map(|output| self.answer(output)).collect();
         let raw = outputs.into_iter().zip(&answers).map(|(output, answer)| RawPart {

@@ -174,13 +174,10 @@ fn split_prompt<'p, 'l>(
 }
 
 fn facts(platform: &Platform, steps: &[Step]) -> Facts {
-    let texts: Vec<(usize, &[u8])> = steps
+    let texts: Vec<(&str, &[u8])> = steps
         .iter()
         .filter(|step| !step.rejected)
-        .filter_map(|step| {
-            let part = platform.parts.iter().position(|part| Some(&part.name) == step.part.as_ref())?;
-            Some((part, step.answer.as_slice()))
-        })
+        .filter_map(|step| Some((step.part.as_deref()?, step.answer.as_slice())))
         .collect();
     platform.find_facts(&texts)
 }

@@ -16,8 +16,11 @@ const BEGINNING: usize = 16;
 
 pub(super) fn write(recorded: &Recorded<'_>, draft: &Draft) -> Vec<File> {
     let platform = recorded.platform;
-    let texts: Vec<_> =
-        recorded.outputs.iter().map(|output| (output.part, output.capture.expose_bytes())).collect();
+    let texts: Vec<_> = recorded
+        .outputs
+        .iter()
+        .map(|out| (platform.parts[out.part].name.as_str(), out.capture.expose_bytes()))
+        .collect();
     let facts = platform.find_facts(&texts);
     let mut inventor = Inventor::new(recorded.seed);
     let names = match recorded.anonymise {

@@ -1,15 +1,22 @@
 //! From a definition as written to one that can be used: patterns compiled, references resolved,
 //! examples run. Every error names the line.
 
+mod facts;
+mod http;
+mod secrets;
+
 use crate::Redactor;
 use crate::definition::{
-    Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, FactRule,
-    LineEnd, PartDefinition, SecretRule, Ssh, Text,
+    Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, LineEnd,
+    PartDefinition, Ssh, Text,
 };
-use crate::finder::{Finder, GENERAL, Rules, each_span};
-use crate::platform::{Context, Detect, Dialog, Enable, Exec, Fact, Mode, Part, Platform};
-use netraven_model::{Facts, Hash256, PartKind, Span};
+use crate::finder::{Finder, GENERAL, Rules};
+use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
+use facts::compile_facts;
+use http::compile_http;
+use netraven_model::{Hash256, PartKind};
 use regex::bytes::{Regex, RegexBuilder};
+use secrets::check_secret;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +58,9 @@ pub(crate) fn compile(
     let secrets = definition.secrets.iter().map(|rule| rule.pattern.value.as_str());
     let secrets = rules(secrets.chain(GENERAL.iter().copied()), "secret")?;
     let volatile = rules(definition.volatile.iter().map(|text| text.value.as_str()), "volatile")?;
-    let facts = compile_facts(&definition.facts.unwrap_or_default(), &parts)?;
+    let http = definition.http.map(|http| compile_http(http, &parts)).transpose()?;
+    let all_parts: Vec<&Part> = parts.iter().chain(http.iter().flat_map(|http| http.parts.iter())).collect();
+    let facts = compile_facts(&definition.facts.unwrap_or_default(), &all_parts)?;
     let login = definition.login.unwrap_or_default();
     let dialogs = login.dialogs.into_iter();
     let prepare = definition.prepare.unwrap_or_default().into_iter();
@@ -86,6 +95,7 @@ pub(crate) fn compile(
         redactor,
         modes,
         contexts,
+        http,
         parts: parts.into(),
         facts,
         digest,
@@ -246,93 +256,11 @@ fn compile_part(part: PartDefinition, contexts: &[Context]) -> Result<Part, Prob
         balanced_braces: part.balanced_braces,
         timeout: part.timeout_seconds.map(Duration::from_secs),
         keep_refusal: false,
+        requests: Vec::new(),
     })
 }
 
 fn rules<'a>(patterns: impl Iterator<Item = &'a str>, group: &'static str) -> Result<Rules, Problem> {
     let patterns: Vec<&str> = patterns.collect();
     Rules::new(&patterns, group, PATTERN_SIZE).map_err(|error| (0, format!("{group} patterns: {error}")))
-}
-
-/// Compiles a rule on its own and runs its examples.
-fn check_secret(rule: &SecretRule) -> Result<(), Problem> {
-    let regex = pattern(&rule.pattern)?;
-    if !regex.capture_names().flatten().any(|name| name == "secret") {
-        let text = &rule.pattern.value;
-        return Err((line(&rule.pattern), format!("secret pattern /{text}/ needs a group (?<secret>...)")));
-    }
-    for example in &rule.hide {
-        let (text, expected) = unmark(example)?;
-        let found = find(&regex, text.as_bytes());
-        if found != expected {
-            let found: Vec<&str> = found.iter().map(|span| text.get(span.range()).unwrap_or("?")).collect();
-            return Err((line(example), format!("example '{}': found {found:?} instead", example.value)));
-        }
-    }
-    for example in &rule.keep {
-        let text = example.value.as_bytes();
-        if let Some(span) = find(&regex, text).first() {
-            let found = String::from_utf8_lossy(&text[span.range()]);
-            return Err((
-                line(example),
-                format!("example '{}': found '{found}', expected nothing", example.value),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn find(rule: &Regex, text: &[u8]) -> Vec<Span> {
-    let mut found = Vec::new();
-    each_span(rule, "secret", text, 0, &mut found);
-    Span::merge(found)
-}
-
-/// An example without its « and », and the spans they marked.
-fn unmark(example: &Text) -> Result<(String, Vec<Span>), Problem> {
-    let (mut text, mut expected, mut start) = (String::new(), Vec::new(), None);
-    for c in example.value.chars() {
-        match (c, start) {
-            ('«', None) => start = Some(text.len()),
-            ('»', Some(from)) => {
-                expected.push(Span { start: from, end: text.len() });
-                start = None;
-            }
-            _ => text.push(c),
-        }
-    }
-    if expected.is_empty() || start.is_some() {
-        return Err((line(example), format!("example '{}': mark the secret with « and »", example.value)));
-    }
-    Ok((text, expected))
-}
-
-fn compile_facts(rules: &crate::definition::FactRules, parts: &[Part]) -> Result<Vec<Fact>, Problem> {
-    type Slot = fn(&mut Facts) -> &mut Option<String>;
-    let slots: [(&[FactRule], Slot); 6] = [
-        (&rules.hostname, |facts| &mut facts.hostname),
-        (&rules.model, |facts| &mut facts.model),
-        (&rules.serial_number, |facts| &mut facts.serial_number),
-        (&rules.software_version, |facts| &mut facts.software_version),
-        (&rules.changed_by, |facts| &mut facts.changed_by),
-        (&rules.changed_at, |facts| &mut facts.changed_at),
-    ];
-    let mut facts = Vec::new();
-    for (rules, slot) in slots {
-        for rule in rules {
-            let part = parts
-                .iter()
-                .position(|part| part.name == rule.part.value)
-                .ok_or_else(|| (line(&rule.part), format!("facts: no part '{}'", rule.part.value)))?;
-            let pattern = pattern(&rule.pattern)?;
-            if pattern.captures_len() < 2 {
-                return Err((
-                    line(&rule.pattern),
-                    "facts: the pattern needs a group for the fact".to_owned(),
-                ));
-            }
-            facts.push(Fact { slot, part, pattern });
-        }
-    }
-    Ok(facts)
 }
