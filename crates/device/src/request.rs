@@ -1,6 +1,6 @@
-use crate::SshSettings;
 use crate::gateway::Networks;
-use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, SshProfile, Target};
+use crate::{HttpSettings, SshSettings};
+use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, SshProfile, Target, TlsTrust};
 use netraven_platform::{Limits, Platform};
 use netraven_seal::FingerprintKey;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Access {
     pub login: Login,
     /// Host keys seen before; empty at the first contact.
     pub host_keys: Vec<HostKey>,
+    /// What it is believed over TLS.
+    pub tls: TlsTrust,
     /// The weakest SSH algorithms that may be agreed on, learned at an earlier contact or set by a person; `None` offers
     /// everything, the best first, and learns.
     pub profile: Option<SshProfile>,
@@ -43,7 +45,15 @@ pub struct Access {
 impl Access {
     /// A first contact without jump hosts.
     pub fn new(target: Target, login: Login) -> Self {
-        Self { target, login, host_keys: Vec::new(), profile: None, via: Vec::new(), site: None }
+        Self {
+            target,
+            login,
+            host_keys: Vec::new(),
+            tls: TlsTrust::default(),
+            profile: None,
+            via: Vec::new(),
+            site: None,
+        }
     }
 }
 
@@ -97,8 +107,10 @@ pub struct DeviceSettings {
     pub max_pool_size: usize,
     /// How long an idle session is kept.
     pub idle_timeout: Duration,
-    /// How connections are made.
+    /// How connections for SSH are made.
     pub ssh: SshSettings,
+    /// How connections for HTTP are made.
+    pub http: HttpSettings,
     /// The longest silence before the first prompt.
     pub login_timeout: Duration,
     /// The longest silence while a command is answered.
@@ -127,6 +139,7 @@ impl Default for DeviceSettings {
             max_pool_size: 10,
             idle_timeout: Duration::from_secs(60),
             ssh: SshSettings::default(),
+            http: HttpSettings::default(),
             login_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(60),
             session_timeout: Duration::from_secs(600),

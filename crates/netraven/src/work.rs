@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::error::{CliError, Result};
 use crate::sealing::open_vault;
 use crate::settings::{Connection, Settings};
-use netraven_device::{DeviceSettings, Networks, Pace, SshSettings};
+use netraven_device::{DeviceSettings, HttpSettings, Networks, Pace, SshSettings};
 use netraven_model::Backoff;
 use netraven_service::{Definitions, Worker, WorkerSettings};
 use netraven_store::{Store, settings};
@@ -117,6 +117,7 @@ pub fn device_settings(settings: &Settings) -> DeviceSettings {
             weakest: device.ssh_weakest_profile,
             ..SshSettings::default()
         },
+        http: HttpSettings { ca_file: device.ca_file.clone(), ..HttpSettings::default() },
         command_timeout: Duration::from_secs(device.command_timeout_seconds),
         session_timeout: Duration::from_secs(device.session_timeout_seconds),
         max_output: device.max_output_mib << 20,

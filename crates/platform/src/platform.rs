@@ -212,7 +212,8 @@ impl Platform {
     /// A command as a log may show it: one of the definition's own as it stands, since the definition can be read by
     /// everybody; what somebody else asks for, or what has a name of the device's in it, redacted.
     pub(crate) fn show_command(&self, command: &str, own: &[&Secret]) -> String {
-        let parts = self.parts.iter().flat_map(|part| &part.commands);
+        let over_http = self.http.iter().flat_map(|http| http.parts.iter());
+        let parts = self.parts.iter().chain(over_http).flat_map(|part| &part.commands);
         let moves = self.contexts.iter().flat_map(|context| context.enter.iter().chain(&context.leave));
         let lists = self.contexts.iter().map(|context| &context.list);
         let enable = self.enable.iter().map(|enable| &enable.command);

@@ -12,7 +12,7 @@ use crate::course::Course;
 use crate::outcome::{CollectOutcome, Collected};
 use crate::request::CollectRequest;
 use netraven_model::{ErrorCode, Event, Facts, Failure, Phase};
-use netraven_platform::{Output, Platform};
+use netraven_platform::{Output, Part, Platform};
 use netraven_seal::{Masked, RawPart, SealError, mask};
 
 /// A configuration that lost more than half of its size is read a second time before it is believed.
@@ -46,17 +46,20 @@ async fn run(course: &mut Course<'_>, request: &CollectRequest) -> Result<Collec
 
 /// One session: its parts without secrets, and what they tell about the device.
 async fn read(course: &mut Course<'_>, request: &CollectRequest) -> Result<(Masked, Facts), Failure> {
-    let talk = course.gateway.talk(request.platform.clone());
+    let talk = course.gateway.talk(request.platform.clone(), request.access.target.protocol);
+    let parts = talk.parts.clone();
     let (platform, _, outputs) = course.converse(&request.platform, |_| Ok(talk)).await?;
-    let texts: Vec<_> = outputs.iter().map(|output| (output.part, output.capture.expose_bytes())).collect();
+    let texts: Vec<_> = outputs
+        .iter()
+        .map(|output| (parts[output.part].name.as_str(), output.capture.expose_bytes()))
+        .collect();
     let facts = platform.find_facts(&texts);
-    let parts = outputs.into_iter().map(|output| raw_part(&platform, output)).collect();
-    let masked = mask(parts, &request.fingerprint_key).map_err(|error| sealing_failed(&error))?;
+    let raw = outputs.into_iter().map(|output| raw_part(&platform, &parts[output.part], output)).collect();
+    let masked = mask(raw, &request.fingerprint_key).map_err(|error| sealing_failed(&error))?;
     Ok((masked, facts))
 }
 
-fn raw_part(platform: &Platform, output: Output) -> RawPart {
-    let part = &platform.parts[output.part];
+fn raw_part(platform: &Platform, part: &Part, output: Output) -> RawPart {
     RawPart {
         name: part.name.clone(),
         context: output.context,

@@ -22,7 +22,7 @@ use crate::outcome::{CollectOutcome, Outcome};
 use crate::request::{Access, CollectRequest, DeviceSettings, ExecuteRequest};
 use crate::session;
 use gates::Gates;
-use netraven_model::Failure;
+use netraven_model::{Failure, Protocol};
 use netraven_platform::{Platform, Platforms};
 use pool::Pool;
 use status::Tally;
@@ -77,9 +77,9 @@ impl Gateway {
         self.pool.drain().await;
     }
 
-    /// A session that asks for a platform's own parts and ends.
-    pub(crate) fn talk(&self, platform: Arc<Platform>) -> Talk {
-        Talk { parts: platform.parts.clone(), platform, stay: false, limits: self.settings.limits() }
+    /// A session that asks for a platform's own parts over a protocol and ends.
+    pub(crate) fn talk(&self, platform: Arc<Platform>, protocol: Protocol) -> Talk {
+        Talk { parts: platform.parts_over(protocol), platform, stay: false, limits: self.settings.limits() }
     }
 
     /// Whether sessions are kept open.

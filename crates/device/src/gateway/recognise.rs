@@ -4,7 +4,7 @@ use super::Gateway;
 use crate::course::Course;
 use crate::outcome::Outcome;
 use crate::request::CollectRequest;
-use netraven_model::{Capture, ErrorCode, Event, Failure, Phase};
+use netraven_model::{Capture, ErrorCode, Event, Failure, Phase, Protocol};
 use netraven_platform::{LoadError, NotRecognised, Platform, Platforms};
 use std::sync::Arc;
 
@@ -37,7 +37,8 @@ async fn run(
         let asked = commands.len()..commands.len() + count;
         let questions = |version: &str| {
             let platform = platforms.questions(version, asked).map_err(|error| broken(&error))?;
-            Ok(gateway.talk(platform))
+            // What is asked to find out is asked on a command line.
+            Ok(gateway.talk(platform, Protocol::Ssh))
         };
         let (asked, version, outputs) = course.converse(login, questions).await?;
         if asked.parts.is_empty() {

@@ -146,6 +146,7 @@ impl Effective {
             "database.private.binaries",
             "vault.key_file",
             "platforms.dir",
+            "device.ca_file",
             "db_backup.dir",
             "gateway.key_file",
             "gateway.jwt_secret_file",

@@ -90,6 +90,7 @@ pub const KEYS: &[Key] = &[
     Key::new("device.ssh_weakest_profile", Kind::Choice(&["modern", "compatible", "legacy"]))
         .default("legacy")
         .runtime(),
+    Key::new("device.ca_file", Kind::Path),
     Key::new("device.max_output_mib", whole(1, 1_024)).default("64").runtime(),
     Key::new("connection.max_pool_size", whole(0, 1_000)).default("10").runtime(),
     Key::new("connection.idle_timeout", whole(1, 3_600)).default("60").runtime(),

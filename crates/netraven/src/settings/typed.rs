@@ -129,6 +129,7 @@ pub struct Device {
     pub session_timeout_seconds: u64,
     pub ssh_weakest_profile: SshProfile,
     pub max_output_mib: usize,
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `connection.*`

@@ -8,7 +8,7 @@
 use super::judge::{Verdict, judge};
 use super::{Http, HttpAnswer, HttpRequest, Place, Request, Values, Variable};
 use crate::dialogue::Dialogue;
-use crate::{CommandRecord, Output, Part, Plan, Platform, Report};
+use crate::{CommandRecord, Output, Part, Plan, Report};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use netraven_model::{Capture, ErrorCode, Failure, Phase, Secret};
@@ -55,8 +55,10 @@ pub struct HttpExchange {
     values: Values,
     started: Instant,
     asked: Instant,
-    /// What stands for the request under way in logs and outputs.
+    /// What stands for the request under way in logs and messages, redacted.
     label: String,
+    /// What stands for it in outputs.
+    command: String,
     /// Whether the token was renewed: once is enough.
     renewed: bool,
     login_time: Option<Duration>,
@@ -86,6 +88,7 @@ impl HttpExchange {
             started: now,
             asked: now,
             label: String::new(),
+            command: String::new(),
             renewed: false,
             login_time: None,
             outputs: Vec::new(),
@@ -194,7 +197,7 @@ impl HttpExchange {
         };
         let filled = self.fill(http, request, silence, until);
         let filled = filled.map_err(|message| self.failure(ErrorCode::CredentialUnusable, message))?;
-        self.sent(&platform, request, &filled, now);
+        self.sent(request, &filled, now);
         Ok(filled)
     }
 
@@ -226,13 +229,15 @@ impl HttpExchange {
         })
     }
 
-    fn sent(&mut self, platform: &Platform, request: &Request, filled: &HttpRequest, now: Instant) {
+    fn sent(&mut self, request: &Request, filled: &HttpRequest, now: Instant) {
         self.asked = now;
-        let line = platform.redact(format!("{} {}", filled.method, filled.target).as_bytes());
+        let line = self.plan.redact(format!("{} {}", filled.method, filled.target).as_bytes());
         let runs_command = matches!(self.state, State::Part(_))
             && request.variables().any(|variable| variable == Variable::Command);
         let shown = match self.state {
-            State::Part(_) if runs_command => format!("{line} `{}`", self.values.command),
+            State::Part(_) if runs_command => {
+                format!("{line} `{}`", self.plan.show_command(&self.values.command))
+            }
             State::Part(turn) => {
                 let name = self.plan.parts.get(turn.part).map_or("", |part| part.name.as_str());
                 format!("{line} ({name})")
@@ -241,7 +246,8 @@ impl HttpExchange {
             State::Logout | State::Done => format!("{line} (logout)"),
         };
         self.dialogue.sent(now - self.started, &shown);
-        self.label = if runs_command { self.values.command.clone() } else { shown };
+        self.label = if runs_command { self.plan.show_command(&self.values.command) } else { shown.clone() };
+        self.command = if runs_command { self.values.command.clone() } else { shown };
     }
 
     fn login_answer(&mut self, then: Turn, mut answer: HttpAnswer, now: Instant) {
@@ -353,7 +359,7 @@ impl HttpExchange {
 
     fn keep(&mut self, part: usize, mut text: Zeroizing<Vec<u8>>, accepted: bool, now: Instant) {
         let capture = Capture::new(std::mem::take(&mut *text));
-        let (command, duration) = (self.label.clone(), now - self.asked);
+        let (command, duration) = (self.command.clone(), now - self.asked);
         self.outputs.push(Output { part, context: None, command, capture, accepted, duration });
     }
 
