@@ -2,9 +2,8 @@
 
 use super::{Course, Talk};
 use crate::http::{self, Client};
-use crate::outcome::LoginResult;
 use chrono::Utc;
-use netraven_model::{ErrorCode, Event, Failure, Phase};
+use netraven_model::{ErrorCode, Failure, Phase};
 use netraven_platform::{HttpExchange, Output, Platform};
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,13 +26,7 @@ impl Course<'_> {
         let mut exchange = HttpExchange::new(self.plan(talk), Instant::now());
         http::run(&mut client, &mut exchange).await;
         let report = exchange.report();
-        if report.login_time.is_some() {
-            self.login = LoginResult::Accepted;
-        }
         self.note(&report, opened, connected_in);
-        if self.login == LoginResult::Refused {
-            self.event(Event::CredentialRefused { credential: self.access.login.credential });
-        }
         Ok((platform, report.result?))
     }
 

@@ -153,6 +153,8 @@ impl HttpExchange {
             dialogue: self.dialogue.into_text(),
             host: None,
             login_time: self.login_time,
+            // Every request carries it, or the token that it was changed for.
+            password_sent: !self.label.is_empty(),
         }
     }
 
