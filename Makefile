@@ -2,8 +2,11 @@
 
 BIN := target/release/netraven
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := terminal machine redactor telnet
 
-.PHONY: help demo up build test check fmt bench deny
+.PHONY: help demo up build test check fmt bench deny fuzz
 
 help:
 	@echo "make demo    build, simulate 25 devices, back them up, show a change; runs until Ctrl-C"
@@ -12,6 +15,7 @@ help:
 	@echo "make check   formatting and lints"
 	@echo "make deny    licences, sources and known advisories of the dependencies"
 	@echo "make bench   devices per second, CPU and memory of the whole pipeline"
+	@echo "make fuzz    let each fuzz target look for errors for FUZZ_SECONDS (60)"
 	@echo "make fmt     format the code"
 
 build:
@@ -47,6 +51,16 @@ bench:
 	@scripts/setup.sh build
 	@scripts/setup.sh postgresql
 	cargo bench --locked --workspace
+
+# Needs a nightly toolchain, which nothing else does. What is found on the way stays out of the tree; a crash is an error.
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --quiet cargo-fuzz --version $(FUZZ_VERSION)
+	cd fuzz && cargo +nightly fuzz build --sanitizer none
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/target/found/$$target; \
+		(cd fuzz && cargo +nightly fuzz run --sanitizer none $$target target/found/$$target corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=1024 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1) || exit 1; \
+	done
 
 # Advisories need the database of known ones; where it cannot be had, that is said and the rest still holds.
 deny:

@@ -1,12 +1,14 @@
-use crate::pieces::Pieces;
+use crate::pieces::{Pieces, without_a_letter};
 use crate::platforms;
 use netraven_model::{Login, PartKind};
 use netraven_platform::{Limits, Machine, Next, Part, Plan, Platform, Report, Terminal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const LOGIN: &str = "L0gin-c4nary!x";
-const ENABLE: &str = "En4ble-c4nary!y";
+/// What is in every secret here.
+const CANARY: &str = "c4nary";
+const LOGIN: &str = "Login-c4nary!x";
+const ENABLE: &str = "Enable-c4nary!y";
 /// What the session asks besides the platform's own commands, or alone.
 const ASKED: &str = "show community c4nary-given";
 
@@ -92,7 +94,7 @@ impl Device {
         match pieces.byte() % 13 {
             0 => {
                 let length = pieces.byte() % 64;
-                self.say(pieces.take(length));
+                self.say(&without_a_letter(pieces.take(length), CANARY));
             }
             1 => {
                 let echo = [&self.sent[..], b"\r\n"].concat();

@@ -1,4 +1,4 @@
-use crate::pieces::{Pieces, cut};
+use crate::pieces::{Pieces, cut, without_a_letter};
 use crate::platforms;
 use netraven_platform::{Redactor, Terminal};
 use std::sync::LazyLock;
@@ -32,10 +32,8 @@ pub fn redactor(input: &[u8]) {
     let platform = platforms::one(pieces.byte());
     let secret = pieces.one_of(&PLANTED).replacen('@', CANARY, 1);
     let lengths = pieces.take(2);
-    let (before, behind) = pieces.0.split_at(pieces.0.len() / 2);
-    if contains(before, CANARY) || contains(behind, CANARY) {
-        return;
-    }
+    let noise = without_a_letter(pieces.0, CANARY);
+    let (before, behind) = noise.split_at(noise.len() / 2);
     let text = [before, b"\n", secret.as_bytes(), b"\n", behind].concat();
     let hide: [Hide<'_>; 2] = [&|text| platform.redact(text), &|text| STANDARD.redact(text)];
     for redact in hide {
@@ -55,8 +53,4 @@ pub fn redactor(input: &[u8]) {
     if !before.contains(&0x1b) && !behind.contains(&0x1b) {
         assert!(!platform.redact(parts.text()).contains(CANARY));
     }
-}
-
-fn contains(text: &[u8], wanted: &str) -> bool {
-    text.windows(wanted.len()).any(|window| window == wanted.as_bytes())
 }
