@@ -14,6 +14,21 @@ pub struct TlsTrust {
     pub legacy: bool,
 }
 
+impl TlsTrust {
+    /// From the words that are stored: `verify`, `insecure`, or a pin.
+    ///
+    /// # Errors
+    /// A text that is none of them.
+    pub fn from_words(certificate: &str, legacy: bool) -> Result<Self, NoPin> {
+        let certificate = match certificate {
+            "verify" => CertificateCheck::Authorities,
+            "insecure" => CertificateCheck::Off,
+            pin => CertificateCheck::Pin(pin.parse()?),
+        };
+        Ok(Self { certificate, legacy })
+    }
+}
+
 /// What a certificate must prove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateCheck {
@@ -64,6 +79,16 @@ impl fmt::Display for CertificatePin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trust_is_stored_as_a_word_or_a_pin() {
+        let pin = CertificatePin(Hash256::sha256(b"x"));
+        let of = |words: &str| TlsTrust::from_words(words, false).map(|trust| trust.certificate);
+        assert_eq!(of("verify"), Ok(CertificateCheck::Authorities));
+        assert_eq!(of("insecure"), Ok(CertificateCheck::Off));
+        assert_eq!(of(&pin.to_string()), Ok(CertificateCheck::Pin(pin)));
+        assert!(of("sha256:abc").is_err() && of("").is_err());
+    }
 
     #[test]
     fn pins_are_read_as_other_tools_print_them() {

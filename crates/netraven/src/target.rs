@@ -5,11 +5,12 @@ use crate::database::Database;
 use crate::error::{CliError, Result};
 use crate::input::{fields, secrets};
 use crate::sealing::open_vault;
-use netraven_model::{HostKey, Login, Protocol, Target};
+use netraven_device::Access;
+use netraven_model::{DeviceId, Login, Protocol, Target};
 use netraven_platform::{AUTO, Platform};
-use netraven_service::open_credential;
+use netraven_service::{open_credential, open_hop};
 use netraven_store::access::Role;
-use netraven_store::{credentials, devices};
+use netraven_store::{StoreError, credentials, devices, jobs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -42,12 +43,10 @@ pub struct Options {
 
 /// All that a session needs.
 pub struct Chosen {
-    pub target: Target,
+    /// How the device is reached.
+    pub access: Access,
     /// The platform; `None` where it is to be found out.
     pub platform: Option<Arc<Platform>>,
-    pub login: Login,
-    /// Host keys that the device has shown before.
-    pub host_keys: Vec<HostKey>,
 }
 
 /// Reads what the command line and the inventory say: `device` is one of the inventory. Without either a device or a
@@ -71,13 +70,12 @@ pub async fn choose(
         _ => return Err(CliError::usage("expected either a device of the inventory or --address")),
     };
     if let (Some(login), Some(target)) = (&by_hand, &outside) {
-        return finish(target.clone(), login.clone(), Vec::new(), context);
+        return finish(Access::new(target.clone(), login.clone()), context);
     }
     let database = Database::open(context).await?;
     let found = with_database(device, outside, options, by_hand, context, &database).await;
     database.close().await;
-    let (target, login, host_keys) = found?;
-    finish(target, login, host_keys, context)
+    finish(found?, context)
 }
 
 async fn with_database(
@@ -87,27 +85,7 @@ async fn with_database(
     by_hand: Option<Login>,
     context: &Context,
     database: &Database,
-) -> Result<(Target, Login, Vec<HostKey>)> {
-    let store = &database.store;
-    let (target, host_keys) = match (device, outside) {
-        (_, Some(target)) => (target, Vec::new()),
-        (Some(name), None) => {
-            let device = devices::get(store, name).await?;
-            let keys = devices::host_keys(store, device.id).await?;
-            let platform = options.platform.as_deref().unwrap_or(&device.device_type).to_owned();
-            let target = Target {
-                device: Some(device.id),
-                uuid: device.uuid,
-                hostname: device.hostname,
-                address: device.ip_address,
-                protocol: device.protocol,
-                port: device.port.unwrap_or(device.protocol.default_port()),
-                platform,
-            };
-            (target, keys)
-        }
-        (None, None) => return Err(CliError::usage("expected a device or --address")),
-    };
+) -> Result<Access> {
     let login = match (by_hand, &options.credential) {
         (Some(login), _) => login,
         (None, Some(name)) => {
@@ -115,11 +93,50 @@ async fn with_database(
             let scheduler = database.store_as(context, Role::Scheduler).await?;
             let stored = credentials::sealed(&scheduler, name).await;
             scheduler.close().await;
-            open_credential(&open_vault(context, store).await?, &stored?)?
+            open_credential(&open_vault(context, &database.store).await?, &stored?)?
         }
         (None, None) => return Err(CliError::usage("expected --credential or --username")),
     };
-    Ok((target, login, host_keys))
+    match (device, outside) {
+        (_, Some(target)) => Ok(Access::new(target, login)),
+        (Some(name), None) => of_inventory(name, login, options, context, database).await,
+        (None, None) => Err(CliError::usage("expected a device or --address")),
+    }
+}
+
+/// How a device of the inventory is reached.
+async fn of_inventory(
+    name: &str,
+    login: Login,
+    options: &Options,
+    context: &Context,
+    database: &Database,
+) -> Result<Access> {
+    let missing = || StoreError::NotFound { what: "device", name: name.to_owned() };
+    let contact = devices::contact(&database.store, name).await?.ok_or_else(missing)?;
+    let platform = options.platform.clone().unwrap_or(contact.target.platform);
+    let via = match contact.behind {
+        true => way(contact.device, context, database).await?,
+        false => Vec::new(),
+    };
+    Ok(Access {
+        host_keys: contact.host_keys,
+        profile: contact.ssh_profile,
+        tls: contact.tls,
+        site: contact.site,
+        via,
+        ..Access::new(Target { platform, ..contact.target }, login)
+    })
+}
+
+/// The jump hosts on the way to a device, each with its own credential.
+async fn way(device: DeviceId, context: &Context, database: &Database) -> Result<Vec<Access>> {
+    let scheduler = database.store_as(context, Role::Scheduler).await?;
+    let hops = jobs::way(&scheduler, device).await;
+    scheduler.close().await;
+    let vault = open_vault(context, &database.store).await?;
+    let open = |hop| open_hop(&vault, hop).map_err(|failure| CliError::failed(failure.to_string()));
+    hops?.iter().map(open).collect()
 }
 
 fn by_hand(options: &Options, username: &str) -> Result<Login> {
@@ -151,7 +168,7 @@ fn target(address: &str, options: &Options, protocol: Protocol) -> Target {
     }
 }
 
-fn finish(target: Target, login: Login, host_keys: Vec<HostKey>, context: &Context) -> Result<Chosen> {
-    let platform = context.platforms()?.get(&context.platform(&target.platform)?);
-    Ok(Chosen { target, platform, login, host_keys })
+fn finish(access: Access, context: &Context) -> Result<Chosen> {
+    let platform = context.platforms()?.get(&context.platform(&access.target.platform)?);
+    Ok(Chosen { access, platform })
 }

@@ -171,6 +171,10 @@ async fn the_demo_shows_a_change_twice_in_a_row() {
         assert!(ran.stdout.lines().any(|line| line.starts_with('+') && !line.starts_with("+++")), "{ran:?}");
         assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains("canary"), "{ran:?}");
     }
+    // A smaller fleet: the devices that are gone are no failures.
+    let smaller = ["demo", "--devices", "3", "--no-wait", "--data-dir", folder.to_str().unwrap()];
+    let ran = finish(place.command(&smaller).spawn().unwrap());
+    assert!(ran.code == 0 && ran.stdout.contains("3 devices: 3 changed\n\n--- "), "{ran:?}");
     let other = place.folder().join("data");
     std::fs::create_dir_all(other.join("postgres")).unwrap();
     place

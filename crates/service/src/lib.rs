@@ -16,6 +16,6 @@ mod worker;
 
 pub use definitions::Definitions;
 pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
-pub use scheduler::open_credential;
+pub use scheduler::{open_credential, open_hop};
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

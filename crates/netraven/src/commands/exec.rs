@@ -98,7 +98,7 @@ async fn ask(
     let deadline = begin + Duration::from_secs(args.timeout.unwrap_or(USUAL_TIMEOUT));
     // A session that nobody can use again need not be kept.
     let gateway = Gateway::new(DeviceSettings { max_pool_size: 0, ..device_settings(&context.settings) });
-    let mut access = Access { host_keys: chosen.host_keys, ..Access::new(chosen.target, chosen.login) };
+    let mut access = chosen.access;
     let mut learned = None;
     let platform = match chosen.platform {
         Some(platform) => platform,

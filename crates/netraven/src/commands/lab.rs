@@ -90,6 +90,9 @@ pub async fn run(args: Args, context: &Context) -> Result {
     told
 }
 
+/// What the inventory says of a simulated device.
+pub const SIMULATED: &str = "simulated";
+
 /// The lab's devices as entries of an inventory.
 pub fn inventory(devices: &[LabDevice], tags: &[&str]) -> Result<Vec<NewDevice>> {
     devices
@@ -106,7 +109,7 @@ pub fn inventory(devices: &[LabDevice], tags: &[&str]) -> Result<Vec<NewDevice>>
                 port: Some(device.port),
                 device_type: device.platform.clone(),
                 site: Some(device.site.to_owned()),
-                description: Some("simulated".to_owned()),
+                description: Some(SIMULATED.to_owned()),
                 reach: Reach::default(),
                 tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             })

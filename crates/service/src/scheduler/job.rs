@@ -184,6 +184,7 @@ impl<'a> Course<'a> {
                 host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
                 profile: claimed.ssh_profile.or(self.finished.ssh_profile),
                 via: self.via.clone(),
+                tls: claimed.tls,
                 site: claimed.site.clone(),
                 ..Access::new(claimed.target.clone(), login)
             },

@@ -26,7 +26,10 @@ pub fn open(vault: &Vault, stored: &StoredCredential) -> Result<Login, VaultErro
 }
 
 /// A jump host with the first of its credentials that can be opened.
-pub(super) fn open_hop(vault: &Vault, hop: &Hop) -> Result<Access, Failure> {
+///
+/// # Errors
+/// `jump_host` where none can.
+pub fn open_hop(vault: &Vault, hop: &Hop) -> Result<Access, Failure> {
     let name = &hop.target.hostname;
     let mut reason = "no credential shares a tag with it".to_owned();
     for credential in &hop.credentials {

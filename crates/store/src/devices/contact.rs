@@ -2,11 +2,11 @@
 
 use super::keys::host_keys;
 use super::port;
-use crate::rows::{optional_word, word};
+use crate::rows::{optional_word, undecodable, word};
 use crate::text::clean;
 use crate::{Store, StoreError};
 use chrono::Utc;
-use netraven_model::{DeviceId, HostKey, Protocol, SshProfile, Target};
+use netraven_model::{DeviceId, HostKey, Protocol, SshProfile, Target, TlsTrust};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -22,6 +22,10 @@ pub struct Contact {
     pub site: Option<String>,
     /// The weakest SSH algorithms that it may be spoken to with; `None` before the first contact.
     pub ssh_profile: Option<SshProfile>,
+    /// Whom to believe over HTTPS.
+    pub tls: TlsTrust,
+    /// Whether it lies behind a jump host.
+    pub behind: bool,
     /// The keys that it has shown, the oldest first; empty before its first contact.
     pub host_keys: Vec<HostKey>,
 }
@@ -29,7 +33,8 @@ pub struct Contact {
 /// Finds a device as [`super::get`] does; `None` where there is none. A gateway may read this, but not the rest of a device.
 pub async fn contact(store: &Store, name_or_id: &str) -> Result<Option<Contact>, StoreError> {
     const CONTACT: &str =
-        "SELECT id, uuid, hostname, ip_address, port, protocol, device_type, site, ssh_profile FROM devices
+        "SELECT id, uuid, hostname, ip_address, port, protocol, device_type, site, ssh_profile, tls,
+            tls_legacy, jump_host IS NOT NULL AS behind FROM devices
         WHERE hostname = $1 OR uuid = $2 OR id = $3 ORDER BY hostname = $1 DESC, uuid = $2 DESC LIMIT 1";
     let failed = StoreError::query("look up a device");
     let row = sqlx::query(CONTACT)
@@ -76,8 +81,16 @@ fn decode(row: &PgRow) -> sqlx::Result<Contact> {
         target: target(row, device)?,
         site: row.try_get("site")?,
         ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
+        tls: tls_trust(row)?,
+        behind: row.try_get("behind")?,
         host_keys: Vec::new(),
     })
+}
+
+/// Whom a row of `devices` believes over HTTPS.
+pub(crate) fn tls_trust(row: &PgRow) -> sqlx::Result<TlsTrust> {
+    let trust = TlsTrust::from_words(row.try_get("tls")?, row.try_get("tls_legacy")?);
+    trust.map_err(|error| undecodable("tls", error.to_string()))
 }
 
 /// Where a row of `devices` is reached.

@@ -8,8 +8,8 @@ mod reach;
 
 pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
-pub(crate) use contact::target;
 pub use contact::{Contact, contact, learn};
+pub(crate) use contact::{target, tls_trust};
 pub use keys::{ImportedKeys, host_keys, import_host_keys, without_host_keys};
 pub use reach::{MAX_HOPS, Reach, forget_host, known_host, remember_host};
 

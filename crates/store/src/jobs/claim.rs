@@ -1,9 +1,11 @@
 use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
-use crate::devices::target;
+use crate::devices::{target, tls_trust};
 use crate::rows::{optional_word, word};
 use crate::{Store, StoreError};
-use netraven_model::{DeviceId, Hash256, HostKey, JobId, JobKind, RunId, SshProfile, Target, VersionId};
+use netraven_model::{
+    DeviceId, Hash256, HostKey, JobId, JobKind, RunId, SshProfile, Target, TlsTrust, VersionId,
+};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use std::time::Duration;
@@ -29,10 +31,8 @@ pub struct ClaimedJob {
     pub site: Option<String>,
     /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
     pub ssh_profile: Option<SshProfile>,
-    /// Whom to believe over HTTPS: `verify`, `insecure` or `sha256:` and the digest of a certificate.
-    pub tls: String,
-    /// Whether protocols before TLS 1.2 may be spoken.
-    pub tls_legacy: bool,
+    /// Whom to believe over HTTPS.
+    pub tls: TlsTrust,
     /// The jump hosts on the way, the first one first.
     pub via: Vec<Hop>,
     /// The newest version; `None` before the first.
@@ -151,8 +151,7 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             target: target(row, device)?,
             site: row.try_get("site")?,
             ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
-            tls: row.try_get("tls")?,
-            tls_legacy: row.try_get("tls_legacy")?,
+            tls: tls_trust(row)?,
             via: Vec::new(),
             previous: None,
             host_keys: Vec::new(),

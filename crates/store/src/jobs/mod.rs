@@ -20,6 +20,7 @@ pub use finish::{FinishError, Finished, FinishedResult, LearnedHop, Recorded, fi
 pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
 pub use listener::JobListener;
+pub use needs::way;
 pub use progress::{Progress, RunResultRow, run_progress, run_results};
 pub use runs::{NewRun, Origin, RunCreated, RunRow, TargetSelection, cancel_run, create_run, runs_list};
 pub(crate) use runs::{check_target, create_run_in};

@@ -1,10 +1,10 @@
 //! What the sessions of claimed jobs need.
 
 use super::claim::{Hop, Previous};
-use crate::StoreError;
 use crate::credentials::StoredCredential;
 use crate::devices::{MAX_HOPS, target};
 use crate::rows::{hash, optional_word, unsigned};
+use crate::{Store, StoreError};
 use netraven_model::{DeviceId, HostKey, SshProfile, VersionId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
@@ -75,6 +75,12 @@ pub(super) async fn candidates(
         candidates.entry(device).or_default().push(credential);
     }
     Ok(candidates)
+}
+
+/// The jump hosts on the way to one device, with what a session with them needs; for a session outside any job.
+pub async fn way(store: &Store, device: DeviceId) -> Result<Vec<Hop>, StoreError> {
+    let mut tx = store.begin("read jump hosts").await?;
+    Ok(hops(&mut tx, &[device.0]).await?.remove(&device.0).unwrap_or_default())
 }
 
 /// The jump hosts on the way to each device, with what a session with them needs.

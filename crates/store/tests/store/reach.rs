@@ -1,7 +1,7 @@
 //! How devices are reached: protocols, profiles, jump hosts, and keys of addresses outside the inventory.
 
 use crate::support::{changed, finished, fixture, is_invalid, new_device};
-use netraven_model::{HostKey, Protocol, SshProfile};
+use netraven_model::{CertificateCheck, HostKey, Protocol, SshProfile};
 use netraven_store::devices::{self, DeviceChange, NewDevice, OnExisting, Reach};
 use netraven_store::jobs::TargetSelection;
 
@@ -38,10 +38,10 @@ async fn a_claim_brings_the_way_to_the_device_with_what_each_hop_needs() {
     let claimed = fixture.claim(10).await;
     let far = claimed.iter().find(|job| job.target.hostname == "a-far").unwrap();
     assert_eq!((far.target.protocol, far.target.port), (Protocol::Telnet, 23));
-    assert_eq!(
-        (far.ssh_profile, far.tls.as_str(), far.tls_legacy),
-        (Some(SshProfile::Legacy), "insecure", true)
-    );
+    assert_eq!(far.ssh_profile, Some(SshProfile::Legacy));
+    assert_eq!((far.tls.certificate, far.tls.legacy), (CertificateCheck::Off, true));
+    let way = netraven_store::jobs::way(&fixture.store, far.device).await.unwrap();
+    assert_eq!(way.len(), far.via.len());
     let way: Vec<_> = far.via.iter().map(|hop| hop.target.hostname.as_str()).collect();
     assert_eq!(way, ["c-gate", "b-near"], "the first hop first");
     assert!(far.via.iter().all(|hop| hop.credentials.len() == 1 && hop.host_keys.is_empty()));

@@ -2,7 +2,7 @@
 
 use crate::changes::Changes;
 use crate::commands::backup::start as start_backup;
-use crate::commands::lab::inventory;
+use crate::commands::lab::{SIMULATED, inventory};
 use crate::commands::up::addresses;
 use crate::context::Context;
 use crate::database::Database;
@@ -18,11 +18,12 @@ use netraven_lab::{Lab, LabDevice};
 use netraven_model::JobKind;
 use netraven_service::Definitions;
 use netraven_store::credentials::{self, NewCredential};
-use netraven_store::devices::{self, OnExisting};
+use netraven_store::devices::{self, DeviceFilter, OnExisting};
 use netraven_store::jobs::TargetSelection;
 use netraven_store::schedules::{self, NewSchedule};
 use netraven_store::{Store, StoreError};
 use serde_json::json;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,8 +106,9 @@ impl Stage<'_> {
         switch_schedule(store, false).await?;
         add_credential(self.context, store, first).await?;
         let new = inventory(&lab, &[NAME])?;
+        let fleet: HashSet<_> = new.iter().map(|device| device.hostname.to_string()).collect();
         devices::add_many(store, new, OnExisting::Update).await?;
-        Ok(())
+        remove_others(store, &fleet).await
     }
 
     async fn backup(&self, signals: &mut StopSignals) -> Result<Summary> {
@@ -173,6 +175,18 @@ impl Stage<'_> {
         let data_dir = chosen.then(|| format!(" --data-dir {}", self.context.settings.data_dir.display()));
         format!("{program} --env demo{}", data_dir.unwrap_or_default())
     }
+}
+
+/// Devices that an earlier demo simulated and this one does not: they would only fail.
+async fn remove_others(store: &Store, fleet: &HashSet<String>) -> Result {
+    let simulated = DeviceFilter { tags: vec![NAME.to_owned()], ..DeviceFilter::default() };
+    for device in devices::list(store, &simulated).await? {
+        let ours = device.description.as_deref() == Some(SIMULATED);
+        if ours && !fleet.contains(&device.hostname) {
+            devices::remove(store, &device.id.to_string()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The credential of all the lab's devices, unless an earlier demo stored it.

@@ -45,6 +45,10 @@ pub(super) async fn destination(api: &Api, call: &Call) -> Result<Result<Destina
             return Ok(Err(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message)));
         }
     };
+    if contact.as_ref().is_some_and(|contact| contact.behind) {
+        let message = "the device lies behind a jump host, and a call has the credential of one device only";
+        return Ok(Err(Failure::new(ErrorCode::JumpHost, Phase::Connect, message)));
+    }
     let protocol = call.protocol.or(contact.as_ref().map(|c| c.target.protocol)).unwrap_or_default();
     // The inventory's port belongs to the inventory's protocol.
     let port_of_inventory =
@@ -67,6 +71,7 @@ pub(super) async fn destination(api: &Api, call: &Call) -> Result<Result<Destina
             .await
             .map_err(|error| ApiError::database(&error))?,
         profile: contact.as_ref().and_then(|contact| contact.ssh_profile),
+        tls: contact.as_ref().map(|contact| contact.tls).unwrap_or_default(),
         site: contact.and_then(|contact| contact.site),
         ..Access::new(target, call.login.clone())
     };

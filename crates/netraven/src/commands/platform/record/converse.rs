@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::target::Chosen;
 use crate::work::device_settings;
-use netraven_device::{Access, Chunk, DeviceSettings, SshShell, open};
-use netraven_model::{Failure, Login};
+use netraven_device::{Chunk, DeviceSettings, SshShell, open};
+use netraven_model::{ErrorCode, Failure, Login, Phase, Protocol};
 use netraven_platform::{Machine, Next, Output, Plan, Platform};
 use netraven_replay::record::{Exchange, Sent};
 use std::sync::Arc;
@@ -24,9 +24,12 @@ pub struct Said {
 /// Connects, and has the platform's commands answered.
 pub async fn converse(chosen: &Chosen, platform: &Arc<Platform>, context: &Context) -> Result<Said, Failure> {
     let settings = device_settings(&context.settings);
-    let login = platform.login(&chosen.login);
-    let host_keys = chosen.host_keys.clone();
-    let access = Access { host_keys, ..Access::new(chosen.target.clone(), login.into_owned()) };
+    let mut access = chosen.access.clone();
+    if access.target.protocol != Protocol::Ssh {
+        let message = format!("sessions are recorded over SSH, not over {}", access.target.protocol.as_str());
+        return Err(Failure::new(ErrorCode::Unsupported, Phase::Connect, message));
+    }
+    access.login = platform.login(&access.login).into_owned();
     let opened = open(&access, &settings).await;
     let mut connection = opened.map_err(|open| open.failure)?;
     let ssh_version = connection.server_version().to_owned();
@@ -55,7 +58,7 @@ async fn session(
                 if let Err(failure) = shell.send(&bytes, machine.phase(), deadline.into()).await {
                     machine.broken(failure, Instant::now());
                 }
-                let sent = match is_secret(&bytes, &chosen.login) {
+                let sent = match is_secret(&bytes, &chosen.access.login) {
                     true => Sent::Secret,
                     false => Sent::Keys(bytes.to_vec()),
                 };
@@ -76,7 +79,7 @@ async fn session(
 }
 
 fn plan(chosen: &Chosen, platform: &Arc<Platform>, settings: &DeviceSettings) -> Plan {
-    Plan::backup(platform.clone(), &chosen.login, settings.limits())
+    Plan::backup(platform.clone(), &chosen.access.login, settings.limits())
 }
 
 /// Whether a line is one of the credential's secrets.

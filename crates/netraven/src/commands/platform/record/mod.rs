@@ -46,12 +46,12 @@ pub async fn run(args: &Args, context: &Context) -> Result {
     }
     let chosen = target::choose(args.device.as_deref(), &args.options, Protocol::Ssh, context).await?;
     let platform = chosen.platform.as_ref().ok_or_else(|| {
-        CliError::usage(format!("'{}' is no platform to record with", chosen.target.platform))
+        CliError::usage(format!("'{}' is no platform to record with", chosen.access.target.platform))
             .hint("name one with --platform; see `netraven platform list`")
     })?;
     let said = converse::converse(&chosen, platform, context).await;
     let said = said.map_err(|failure| failed(&chosen, &failure))?;
-    let login = &chosen.login;
+    let login = &chosen.access.login;
     let secrets = [&login.password, &login.enable, &login.key_passphrase, &login.private_key];
     let recorded = Recorded {
         platform,
@@ -84,7 +84,7 @@ pub async fn run(args: &Args, context: &Context) -> Result {
 }
 
 fn failed(chosen: &Chosen, failure: &Failure) -> CliError {
-    CliError::failed(format!("{}: {failure}", chosen.target.hostname))
+    CliError::failed(format!("{}: {failure}", chosen.access.target.hostname))
         .hint("nothing was written; `netraven platform try` shows what a definition makes of a transcript")
 }
 
