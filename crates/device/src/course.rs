@@ -118,11 +118,18 @@ impl<'a> Course<'a> {
         session::run(&mut session.link, &mut session.machine).await;
         let report = session.machine.interim();
         match keep {
-            Some(platform) if session.machine.is_idle() => self.gateway.keep(self.access, &platform, session),
+            Some(platform) if session.machine.is_idle() => self.keep(&platform, session),
             _ => session.link.close().await,
         }
         self.note(&report, opened, connected_in);
         report.result
+    }
+
+    /// Keeps a session under what is known of the device by now, the key of a first contact included.
+    fn keep(&self, platform: &Platform, session: Session) {
+        let mut access = self.access.clone();
+        self.learned.bind(&mut access);
+        self.gateway.keep(&access, platform, session);
     }
 
     /// The end of the course.

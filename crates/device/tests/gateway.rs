@@ -5,7 +5,7 @@ use netraven_device::{
     Access, Answer, CollectRequest, Collected, DeviceSettings, ExecuteRequest, Gateway, Networks, Outcome,
 };
 use netraven_lab::{Failing, Failures, Lab, LabDevice, LabSettings};
-use netraven_model::{Backoff, ErrorCode, Event, Login, Phase, Protocol, Target};
+use netraven_model::{Backoff, ErrorCode, Event, HostKey, Login, Phase, Protocol, Target};
 use netraven_platform::Platforms;
 use netraven_seal::FingerprintKey;
 use std::sync::Arc;
@@ -117,6 +117,19 @@ async fn a_second_request_finds_the_session_open_and_another_credential_does_not
     // With an empty line it is seen whether a kept session still answers.
     let only_checks = lab.unexpected().iter().all(|(_, what)| what.starts_with("an empty line"));
     assert!(only_checks, "{:?}", lab.unexpected());
+}
+
+#[tokio::test]
+async fn a_session_of_a_first_contact_is_found_by_the_key_that_it_taught_and_by_no_other() {
+    let lab = lab(|_| {});
+    let gateway = Gateway::new(quick());
+    let mut request = asking(access(&lab.devices()[0]), &["show version"]);
+    let learned = gateway.execute(&request).await.learned.unwrap();
+    request.access.host_keys = vec![learned.clone()];
+    assert!(gateway.execute(&request).await.dialogue.contains("kept open"));
+    request.access.host_keys = vec![HostKey { key: "another".into(), ..learned }];
+    let outcome = gateway.execute(&request).await;
+    assert_eq!(outcome.result.unwrap_err().code, ErrorCode::HostKeyChanged);
 }
 
 #[tokio::test]

@@ -46,7 +46,19 @@ pub(crate) struct Key {
     secrets: u64,
     definition: Hash256,
     via: Vec<Key>,
+    /// The keys that the device may show; empty for any.
     host_keys: Vec<HostKey>,
+}
+
+impl Key {
+    /// Whether a session of this key may answer a request of another one: a request that knows the device's keys gets no session
+    /// with somebody who showed another.
+    fn fits(&self, wanted: &Self) -> bool {
+        let known = |key: &HostKey| wanted.host_keys.contains(key);
+        let proven = wanted.host_keys.is_empty() || self.host_keys.iter().any(known);
+        let without_keys = |key: &Self| Self { host_keys: Vec::new(), ..key.clone() };
+        proven && without_keys(self) == without_keys(wanted)
+    }
 }
 
 /// The idle sessions of a gateway.
@@ -109,7 +121,7 @@ impl Pool {
         loop {
             let kept = {
                 let mut shelf = self.shelf();
-                let at = shelf.sessions.iter().rposition(|kept| kept.key == *key)?;
+                let at = shelf.sessions.iter().rposition(|kept| kept.key.fits(key))?;
                 shelf.sessions.remove(at)?
             };
             // A keeper that is gone already has nothing to hand over.

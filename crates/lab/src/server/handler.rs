@@ -117,7 +117,8 @@ impl Handler for Login {
         _command: &[u8],
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.refuse("a single command", channel, session)
+        // Like many devices that only have a shell. To ask is no misbehaviour: families that have it are asked so.
+        session.channel_failure(channel)
     }
 
     async fn subsystem_request(

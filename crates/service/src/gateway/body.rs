@@ -116,7 +116,7 @@ mod tests {
             (r#"{"inner": {"port": 700000}}"#, "inner.port: expected u16"),
             (r#"{"inner": {}}"#, "inner: missing field `port`"),
             (r#"{"inner": {"port": 1}, "x": 1}"#, "x: unknown field `x`, expected `inner`"),
-            (r#"["canary"]"#, "inner: expected struct Inner"),
+            (r#"["canary"]"#, "[0]: expected struct Inner"),
             (r#""canary""#, "the body: expected struct Outer"),
             (r#"{"inner": canary"#, "the body is no JSON: something is wrong at line 1 column 11"),
             (r#"{"inner": {"port": 1}} {"#, "the body is no JSON: something is wrong at line 1 column 24"),
