@@ -10,7 +10,7 @@ use crate::request::Access;
 use crate::session::{self, Begun};
 use chrono::{DateTime, TimeDelta, Utc};
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase, Protocol};
-use netraven_platform::{Limits, Output, Part, Plan, Platform, Report};
+use netraven_platform::{Limits, Output, Part, Plan, Platform, Report, hide_own};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,6 +154,8 @@ impl<'a> Course<'a> {
 
     /// Connects, several times where the way to the device is the trouble.
     async fn connect(&mut self, platform: &Platform) -> Result<Link, Failure> {
+        // Kept open with another credential, it would be a second session with the device.
+        self.gateway.end_idle(self.access).await;
         let mut access = self.access.clone();
         access.login = platform.login(&access.login).into_owned();
         for attempt in 1.. {
@@ -193,7 +195,7 @@ impl<'a> Course<'a> {
         if opening.result.is_ok() {
             self.gateway.tally.of(&access.target.platform, |counts| counts.sessions += 1);
         }
-        opening.result
+        opening.result.map_err(|failure| without_own_secrets(failure, access))
     }
 
     /// The head of the connection log: who answered.
@@ -259,6 +261,13 @@ impl<'a> Course<'a> {
     fn event_at(&mut self, at: DateTime<Utc>, event: Event) {
         self.events.push(JobEvent::new(self.job, self.access.target.device, at, event));
     }
+}
+
+/// What a peer says on the way in is quoted in messages, and a hostile one may repeat what it was told.
+fn without_own_secrets(failure: Failure, access: &Access) -> Failure {
+    let logins = access.via.iter().chain([access]).map(|access| &access.login);
+    let own: Vec<_> = logins.flat_map(|login| [&login.password, &login.enable]).flatten().collect();
+    Failure { message: hide_own(&failure.message, &own), ..failure }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -243,6 +243,24 @@ async fn a_request_ends_within_its_deadline_and_says_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_kept_session_ends_before_another_one_with_the_device_begins() {
+    let lab = lab(|_| {});
+    let device = &lab.devices()[0];
+    let gateway = Gateway::new(quick());
+    answers(&gateway.execute(&asking(access(device), &["show version"])).await);
+    let backup = CollectRequest {
+        job: None,
+        platform: Platforms::shipped().unwrap().get("cisco_ios").unwrap(),
+        access: access(device),
+        fingerprint_key: FingerprintKey::from_bytes([1; 32]),
+        previous: None,
+    };
+    assert!(gateway.collect(&backup).await.result.is_ok());
+    let counters = lab.counters(0).unwrap();
+    assert_eq!((counters.sessions, counters.max_parallel), (2, 1));
+}
+
+#[tokio::test]
 async fn requests_to_one_device_wait_for_each_other() {
     let lab = lab(|settings| settings.think_time = Duration::from_millis(20));
     let gateway = Arc::new(Gateway::new(DeviceSettings { max_pool_size: 0, ..quick() }));

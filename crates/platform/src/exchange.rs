@@ -129,7 +129,8 @@ impl Exchange {
                     true => ("the session was expected to end within", limits.session),
                     false => ("the command was expected to end, and nothing came for", silence),
                 };
-                let message = format!("{what} {time:?}; it was at `{}`, {}", self.command(), self.quote());
+                let message =
+                    format!("{what} {time:?}; it was at `{}`, {}", self.shown_command(), self.quote());
                 self.fail(ErrorCode::Timeout, message, now);
                 Task::Finished
             }
@@ -191,7 +192,7 @@ impl Exchange {
         }
         if let Err(missing) = self.check(part, whole, exit_status) {
             let message =
-                format!("the answer to `{}` broke off: {missing}; {}", self.command(), self.quote());
+                format!("the answer to `{}` broke off: {missing}; {}", self.shown_command(), self.quote());
             return self.fail(ErrorCode::Truncated, message, now);
         }
         self.record(true, now);
@@ -247,7 +248,7 @@ impl Exchange {
         } else if part.optional {
             self.go_on(index + 1);
         } else {
-            let message = format!("the device rejected `{}`; {}", self.command(), self.quote());
+            let message = format!("the device rejected `{}`; {}", self.shown_command(), self.quote());
             self.fail(ErrorCode::CommandRejected, message, now);
         }
     }
@@ -318,7 +319,12 @@ impl Exchange {
     /// The transport failed beneath the exchange.
     pub fn broken(&mut self, failure: Failure, now: Instant) {
         if self.state != State::Done {
-            let message = format!("{}; it was at `{}`, {}", failure.message, self.command(), self.quote());
+            let message = format!(
+                "{}; it was at `{}`, {}",
+                self.plan.hide_own(&failure.message),
+                self.shown_command(),
+                self.quote()
+            );
             self.fail(failure.code, message, now);
         }
     }

@@ -26,6 +26,6 @@ pub use inspect::Prompt;
 pub use machine::{CommandRecord, Limits, Machine, Next, Output, Plan, Report};
 pub use platform::{Part, Platform};
 pub use recognise::{AUTO, NotRecognised};
-pub use redactor::{DEFAULT_PATTERNS, PatternError, Redactor};
+pub use redactor::{DEFAULT_PATTERNS, PatternError, Redactor, hide_own};
 pub use registry::{LoadError, Platforms};
 pub use terminal::Terminal;

@@ -148,6 +148,18 @@ impl Redactor {
     }
 }
 
+/// A message without a session's own passwords, which a peer that it quotes may have repeated. Other words stay: what is asked
+/// for a password speaks of passwords.
+pub fn hide_own(message: &str, own: &[&Secret]) -> String {
+    let (mut shown, mut at) = (String::with_capacity(message.len()), 0);
+    for span in own_spans(message, own) {
+        shown.push_str(&message[at..span.start]);
+        shown.push_str(OWN);
+        at = span.end;
+    }
+    shown + &message[at..]
+}
+
 /// Where the session's own passwords stand: some devices repeat what is typed at a password prompt.
 fn own_spans(text: &str, own: &[&Secret]) -> Vec<Span> {
     let mut found = Vec::new();

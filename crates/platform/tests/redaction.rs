@@ -1,7 +1,7 @@
 //! What a session's record, events and failures show of what was said: nothing that may be a secret.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use netraven_model::Login;
+use netraven_model::{ErrorCode, Failure, Login, Phase};
 use netraven_platform::{Limits, Machine, Next, Part, Plan, Platforms, Redactor, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,4 +133,13 @@ fn who_asked_for_a_text_gets_its_lines_without_their_secrets() {
         ios.hide_secrets(text),
         "enable secret 9 [REDACTED]\r\nservice password-encryption\nend\u{fffd}"
     );
+}
+
+#[test]
+fn a_farewell_that_repeats_the_password_is_told_without_it() {
+    let mut talk = Talk::with(&[], "show version");
+    let lost = Failure::new(ErrorCode::Disconnected, Phase::Collect, "it said: bye, canary-own");
+    talk.machine.broken(lost, talk.now);
+    let shown = format!("{:?}", talk.machine.report());
+    assert!(shown.contains("it said: bye") && !shown.contains("canary"), "{shown}");
 }

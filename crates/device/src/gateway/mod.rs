@@ -109,6 +109,11 @@ impl Gateway {
         None
     }
 
+    /// Logs out of the idle sessions with a device, whoever they were opened for: it has one session at a time.
+    pub(crate) async fn end_idle(&self, access: &Access) {
+        self.pool.end(&access.target.address, access.target.port).await;
+    }
+
     /// Keeps a session for the next request.
     pub(crate) fn keep(&self, access: &Access, platform: &Platform, session: Session) {
         self.pool.keep(self.pool.key(access, platform), session);

@@ -154,21 +154,38 @@ impl Pool {
             shelf.closed = true;
             std::mem::take(&mut shelf.sessions)
         };
-        let keepers = sessions.into_iter().map(|kept| kept.keeper).collect::<Vec<_>>();
-        let all = async {
-            for keeper in keepers {
-                // What it returns is closed already.
-                let _ = keeper.await;
-            }
+        farewell(sessions).await;
+    }
+
+    /// Logs out of the idle sessions with one device.
+    pub(super) async fn end(&self, address: &str, port: u16) {
+        let sessions = {
+            let mut shelf = self.shelf();
+            let with = |kept: &Kept| kept.key.address == address && kept.key.port == port;
+            let (ended, kept) = std::mem::take(&mut shelf.sessions).into_iter().partition(with);
+            shelf.sessions = kept;
+            ended
         };
-        // A device that takes no notice is left to its own time limit.
-        let _ = timeout(FAREWELL, all).await;
+        farewell(sessions).await;
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // Nothing panics half-way through a change.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until the sessions are logged out of; a device that takes no notice is left to its own time limit.
+async fn farewell(sessions: VecDeque<Kept>) {
+    // Without their claims they log out, all at the same time.
+    let keepers: Vec<_> = sessions.into_iter().map(|kept| kept.keeper).collect();
+    let all = async {
+        for keeper in keepers {
+            // What it returns is closed already.
+            let _ = keeper.await;
+        }
+    };
+    let _ = timeout(FAREWELL, all).await;
 }
 
 /// Minds an idle session until somebody claims it, the device closes it or the time is over.

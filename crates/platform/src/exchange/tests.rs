@@ -192,3 +192,17 @@ fn a_family_with_a_shell_only_gets_its_plan_back() {
     let plan = Plan::backup(shell.unwrap(), &Login::default(), limits());
     assert!(Exchange::new(plan, Instant::now()).is_err());
 }
+
+#[test]
+fn what_broke_off_is_told_without_the_secrets_of_the_command_and_of_the_login() {
+    let now = Instant::now();
+    let login = Login { password: Some("canary-own".into()), ..Login::default() };
+    let plan = Plan::backup(platform(DEFINITION).unwrap(), &login, limits());
+    let plan = Plan { parts: [Part::command("set password canary-new")].into(), ..plan };
+    let mut exchange = Exchange::new(plan, now).unwrap();
+    assert!(matches!(exchange.next(now), Task::Run(_)));
+    let lost = Failure::new(ErrorCode::Disconnected, Phase::Collect, "it said: bye, canary-own");
+    exchange.broken(lost, now);
+    let shown = format!("{:?}", exchange.report());
+    assert!(shown.contains("it said: bye") && !shown.contains("canary"), "{shown}");
+}

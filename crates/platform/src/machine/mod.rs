@@ -233,7 +233,10 @@ impl Machine {
     pub fn broken(&mut self, failure: Failure, now: Instant) {
         match self.state {
             State::Logout | State::Done => self.state = State::Done,
-            _ => self.fail(failure.code, failure.message, now),
+            _ => {
+                let message = self.plan.hide_own(&failure.message);
+                self.fail(failure.code, message, now);
+            }
         }
     }
 

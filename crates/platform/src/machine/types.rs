@@ -1,6 +1,6 @@
 //! What goes into a session machine and what comes out.
 
-use crate::{Part, Platform};
+use crate::{Part, Platform, hide_own};
 use netraven_model::{Capture, Failure, Login, Secret};
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +38,11 @@ impl Plan {
     /// What a log may show of something that the device said.
     pub(crate) fn redact(&self, text: &[u8]) -> String {
         self.platform.redact_with(text, &self.own_secrets())
+    }
+
+    /// A transport's message, which may quote the device, without the login's own passwords.
+    pub(crate) fn hide_own(&self, message: &str) -> String {
+        hide_own(message, &self.own_secrets())
     }
 
     /// A command as a log may show it.
