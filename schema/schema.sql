@@ -82,6 +82,37 @@ BEGIN
     RETURN made;
 END $$;
 
+CREATE FUNCTION netraven.key_number(ciphertext bytea) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN length(ciphertext) >= 5 THEN (get_byte(ciphertext, 1)::bigint << 24)
+        + (get_byte(ciphertext, 2) << 16) + (get_byte(ciphertext, 3) << 8) + get_byte(ciphertext, 4) END
+$$;
+
+CREATE FUNCTION netraven.refuse_retired_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    used bigint[];
+    retired bigint;
+BEGIN
+    -- "keys" in ASCII. Whoever retires a key waits for those who are writing, and counts their rows.
+    PERFORM pg_advisory_xact_lock_shared(x'6b657973'::bigint);
+    IF TG_TABLE_NAME = 'credentials' THEN
+        used := ARRAY[netraven.key_number(NEW.password), netraven.key_number(NEW.enable_secret),
+            netraven.key_number(NEW.private_key), netraven.key_number(NEW.key_passphrase)];
+    ELSE
+        used := ARRAY[NEW.key_number];
+    END IF;
+    SELECT number INTO retired FROM netraven.retired_keys WHERE number = ANY (used);
+    IF FOUND THEN
+        RAISE EXCEPTION 'encryption key % was removed; this process still encrypts with it', retired
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'restart it, so that it reads the keys anew';
+    END IF;
+    RETURN NEW;
+END $$;
+
 CREATE TABLE netraven.api_tokens (
     id bigint NOT NULL,
     user_id bigint NOT NULL,
@@ -414,6 +445,12 @@ CREATE TABLE netraven.known_hosts (
     CONSTRAINT known_hosts_port_check CHECK (((port >= 1) AND (port <= 65535)))
 );
 
+CREATE TABLE netraven.retired_keys (
+    number bigint NOT NULL,
+    retired_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT retired_keys_number_check CHECK ((number > 0))
+);
+
 CREATE TABLE netraven.run_jobs (
     run_id bigint NOT NULL,
     job_id bigint NOT NULL
@@ -464,6 +501,29 @@ ALTER TABLE netraven.schedules ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE netraven.sealed_keys (
+    device_id bigint NOT NULL,
+    id uuid NOT NULL,
+    key_number bigint NOT NULL,
+    wrapped bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sealed_keys_key_number_check CHECK ((key_number > 0)),
+    CONSTRAINT sealed_keys_wrapped_check CHECK (((length(wrapped) >= 32) AND (length(wrapped) <= 1024)))
+);
+
+CREATE TABLE netraven.sealed_values (
+    device_id bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    key_id uuid NOT NULL,
+    ciphertext bytea NOT NULL,
+    site_fingerprint bytea,
+    salted boolean DEFAULT false NOT NULL,
+    first_seen timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sealed_values_fingerprint_check CHECK ((length(fingerprint) = 16)),
+    CONSTRAINT sealed_values_site_fingerprint_check CHECK ((length(site_fingerprint) = 16))
+);
+ALTER TABLE ONLY netraven.sealed_values ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 
 CREATE TABLE netraven.system_settings (
     id bigint NOT NULL,
@@ -643,6 +703,9 @@ ALTER TABLE ONLY netraven.jobs
 ALTER TABLE ONLY netraven.known_hosts
     ADD CONSTRAINT known_hosts_pkey PRIMARY KEY (address, port, algorithm, fingerprint);
 
+ALTER TABLE ONLY netraven.retired_keys
+    ADD CONSTRAINT retired_keys_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY netraven.run_jobs
     ADD CONSTRAINT run_jobs_pkey PRIMARY KEY (run_id, job_id);
 
@@ -654,6 +717,12 @@ ALTER TABLE ONLY netraven.schedules
 
 ALTER TABLE ONLY netraven.schedules
     ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY netraven.sealed_keys
+    ADD CONSTRAINT sealed_keys_pkey PRIMARY KEY (device_id, id);
+
+ALTER TABLE ONLY netraven.sealed_values
+    ADD CONSTRAINT sealed_values_pkey PRIMARY KEY (device_id, fingerprint);
 
 ALTER TABLE ONLY netraven.system_settings
     ADD CONSTRAINT system_settings_key_key UNIQUE (key);
@@ -753,6 +822,12 @@ CREATE INDEX runs_schedule ON netraven.runs USING btree (schedule_id) WHERE (sch
 
 CREATE INDEX schedules_due ON netraven.schedules USING btree (next_run) WHERE enabled;
 
+CREATE INDEX sealed_keys_number ON netraven.sealed_keys USING btree (key_number, device_id, id);
+
+CREATE INDEX sealed_values_key ON netraven.sealed_values USING btree (device_id, key_id);
+
+CREATE INDEX sealed_values_site ON netraven.sealed_values USING btree (site_fingerprint) WHERE (site_fingerprint IS NOT NULL);
+
 CREATE UNIQUE INDEX tag_rules_same ON netraven.tag_rules USING btree (tag_id, COALESCE(hostname_pattern, ''::text), COALESCE(device_type, ''::text), COALESCE(site, ''::text), COALESCE(text((network)::inet), ''::text));
 
 CREATE INDEX workers_kind ON netraven.workers USING btree (kind, last_seen);
@@ -770,6 +845,10 @@ ALTER INDEX netraven.job_logs_job ATTACH PARTITION netraven.job_logs_default_job
 ALTER INDEX netraven.job_logs_pkey ATTACH PARTITION netraven.job_logs_default_pkey;
 
 CREATE TRIGGER audit_log_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON netraven.audit_log FOR EACH STATEMENT EXECUTE FUNCTION netraven.audit_log_is_append_only();
+
+CREATE TRIGGER credentials_refuse_retired BEFORE INSERT OR UPDATE OF password, enable_secret, private_key, key_passphrase ON netraven.credentials FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
+
+CREATE TRIGGER sealed_keys_refuse_retired BEFORE INSERT OR UPDATE ON netraven.sealed_keys FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
 
 ALTER TABLE ONLY netraven.api_tokens
     ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES netraven.users(id) ON DELETE CASCADE;
@@ -830,6 +909,12 @@ ALTER TABLE ONLY netraven.run_jobs
 
 ALTER TABLE ONLY netraven.runs
     ADD CONSTRAINT runs_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES netraven.schedules(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY netraven.sealed_keys
+    ADD CONSTRAINT sealed_keys_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY netraven.sealed_values
+    ADD CONSTRAINT sealed_values_device_id_key_id_fkey FOREIGN KEY (device_id, key_id) REFERENCES netraven.sealed_keys(device_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY netraven.tag_rules
     ADD CONSTRAINT tag_rules_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES netraven.tags(id) ON DELETE CASCADE;

@@ -164,6 +164,7 @@ async fn collect_all(devices: &[Access]) {
             platform: platforms.get(&access.target.platform).unwrap(),
             access: access.clone(),
             fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+            sealing: None,
             previous: None,
         };
         let gateway = Arc::clone(&gateway);

@@ -2,7 +2,7 @@ use crate::gateway::Networks;
 use crate::{HttpSettings, SshSettings};
 use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, SshProfile, Target, TlsTrust};
 use netraven_platform::{Limits, Platform};
-use netraven_seal::FingerprintKey;
+use netraven_seal::{FingerprintKey, Sealing};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct CollectRequest {
     pub platform: Arc<Platform>,
     /// The device's own fingerprint key.
     pub fingerprint_key: FingerprintKey,
+    /// How the values of its secrets are kept; without it they are not.
+    pub sealing: Option<Sealing>,
     /// The newest version there is.
     pub previous: Option<Previous>,
 }

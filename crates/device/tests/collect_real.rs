@@ -35,6 +35,7 @@ fn request(server: &sshd::Sshd, platform: &str) -> CollectRequest {
         access: Access::new(server.target.clone(), server.login()),
         platform: Platforms::shipped().unwrap().get(platform).unwrap(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     }
 }

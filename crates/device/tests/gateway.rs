@@ -253,6 +253,7 @@ async fn a_kept_session_ends_before_another_one_with_the_device_begins() {
         platform: Platforms::shipped().unwrap().get("cisco_ios").unwrap(),
         access: access(device),
         fingerprint_key: FingerprintKey::from_bytes([1; 32]),
+        sealing: None,
         previous: None,
     };
     assert!(gateway.collect(&backup).await.result.is_ok());
@@ -284,6 +285,7 @@ async fn a_backup_goes_the_same_way() {
         platform: Platforms::shipped().unwrap().get("cisco_ios").unwrap(),
         access,
         fingerprint_key: FingerprintKey::from_bytes([1; 32]),
+        sealing: None,
         previous: None,
     };
     let outcome = gateway.collect(&request).await;

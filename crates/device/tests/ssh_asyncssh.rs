@@ -86,6 +86,7 @@ async fn a_whole_answer_is_kept_and_half_of_one_is_truncated_however_cleanly_it_
         access: Access::new(server.target.clone(), login("pass")),
         platform: family(MARKED, "whole"),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     };
     let gateway = Gateway::new(DeviceSettings::default());

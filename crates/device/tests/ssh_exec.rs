@@ -66,6 +66,7 @@ async fn a_device_that_refuses_commands_is_asked_in_a_shell_on_the_same_channel(
         access: Access::new(target(&device.address.to_string(), device.port), login),
         platform: Platforms::shipped().unwrap().get("linux").unwrap(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     };
     let outcome = Gateway::new(DeviceSettings::default()).collect(&request).await;

@@ -33,6 +33,7 @@ fn request(device: &LabDevice, platforms: &Platforms) -> CollectRequest {
         platform: platforms.get(&device.platform).unwrap(),
         access: Access::new(target, login),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     }
 }

@@ -81,6 +81,7 @@ async fn collect_via(port: u16, platform: &str, login: Login, via: Vec<Access>) 
         access: Access { via, ..Access::new(target, login) },
         platform: Platforms::shipped().unwrap().get(platform).unwrap(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     };
     Gateway::new(DeviceSettings::default()).collect(&request).await

@@ -119,7 +119,15 @@ impl Database {
     }
 
     /// A store with the rights of a role, or with all rights where the roles have no logins of their own here.
+    ///
+    /// # Errors
+    /// Also a role whose login was withheld from this machine.
     pub async fn store_as(&self, context: &Context, role: Role) -> Result<Store, StoreError> {
+        if self.logins.as_ref().is_some_and(|logins| logins.login(role).is_none()) {
+            let file = self.logins_file.display();
+            let reason = format!("{file} has no login for the role '{}'", self.role_name(role));
+            return Err(StoreError::invalid("the database login", reason));
+        }
         connect_as(context, &self.url, self.logins.as_ref(), role).await
     }
 

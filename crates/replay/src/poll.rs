@@ -241,7 +241,7 @@ impl Line<'_> {
 
 /// Command and text of each part as they would be stored.
 pub(crate) fn stored(masked: Masked) -> Result<Vec<Stored>, SealError> {
-    let sealed = masked.seal()?;
+    let sealed = masked.seal(None)?;
     let text = |part: &netraven_seal::SealedPart| {
         let text = decompress(&part.content, part.size, part.digest)?;
         Ok(Stored { command: part.command.clone(), text, volatile: part.volatile.clone() })

@@ -1,10 +1,7 @@
 //! Telling a changed device from changed rules.
 
-use crate::mask::{mask_part, significant_hash};
-use crate::{
-    FingerprintKey, MARKER_END, MARKER_LENGTH, MARKER_START, MaskedPart, RawPart, SealError, SealedConfig,
-    decompress,
-};
+use crate::mask::{Values, mask_part, significant_hash};
+use crate::{FingerprintKey, MaskedPart, RawPart, SealError, SealedConfig, decompress, marker};
 use netraven_model::{PartKind, Span};
 
 impl SealedConfig {
@@ -44,13 +41,10 @@ impl SealedConfig {
 /// As for a part from the device, but what is a fingerprint already is no secret.
 fn remask(mut part: RawPart, key: &FingerprintKey) -> Result<MaskedPart, SealError> {
     let text = part.capture.expose_bytes();
-    let is_marked = |span: &Span| {
-        let found = text.get(span.range()).unwrap_or_default();
-        found.len() == MARKER_LENGTH && found.starts_with(MARKER_START) && found.ends_with(MARKER_END)
-    };
+    let is_marked = |span: &Span| marker::read(text.get(span.range()).unwrap_or_default()).is_some();
     let secrets: Vec<Span> = part.secrets.iter().filter(|span| !is_marked(span)).copied().collect();
     part.secrets = secrets;
-    mask_part(part, key)
+    mask_part(part, key, &mut Values::new())
 }
 
 #[cfg(test)]
@@ -88,7 +82,7 @@ mod tests {
     }
 
     fn seal(parts: Vec<RawPart>) -> SealedConfig {
-        mask(parts, &key()).unwrap().seal().unwrap()
+        mask(parts, &key()).unwrap().seal(None).unwrap()
     }
 
     #[test]

@@ -7,12 +7,10 @@ use std::fmt;
 #[derive(Clone)]
 pub struct FingerprintKey(hmac::Key);
 
-/// What stands in a secret's place begins so.
-pub(crate) const MARKER_START: &[u8] = b"<secret:";
-/// And ends so.
-pub(crate) const MARKER_END: &[u8] = b">";
-/// Length in bytes of what stands in a secret's place.
-pub const MARKER_LENGTH: usize = MARKER_START.len() + 32 + MARKER_END.len();
+/// 128 bits that stand for one secret of one device: the same while its value is the same. Without the key nobody can
+/// test guesses against it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 16]);
 
 impl FingerprintKey {
     /// Takes the 32 derived bytes.
@@ -20,18 +18,13 @@ impl FingerprintKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
     }
 
-    /// Appends what stands in the place of a secret: `<secret:` + 128 bits in hexadecimal + `>`.
-    pub(crate) fn mark(&self, secret: &[u8], out: &mut Vec<u8>) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(b"secret\0");
+    /// What stands for a secret.
+    pub fn fingerprint(&self, secret: &[u8]) -> Fingerprint {
+        let mut context = self.context(b"secret");
         context.update(secret);
-        out.extend_from_slice(MARKER_START);
-        for byte in &context.sign().as_ref()[..16] {
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        }
-        out.extend_from_slice(MARKER_END);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&context.sign().as_ref()[..16]);
+        Fingerprint(bytes)
     }
 
     /// A keyed hash over labelled pieces, for the significant hash.
@@ -46,5 +39,41 @@ impl FingerprintKey {
 impl fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FingerprintKey(***)")
+    }
+}
+
+impl Fingerprint {
+    /// Reads 32 hexadecimal digits.
+    pub fn from_hex(digits: &[u8]) -> Option<Self> {
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let mut bytes = [0; 16];
+        if pairs.len() != bytes.len() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+/// Markers are written in small letters; what has capital ones is no marker.
+fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A secret found in a capture is replaced by a keyed fingerprint: the same value of the same
 //! device always reads the same, so that a diff shows *that* a secret changed, and without the key
-//! nobody can test guesses against it. This crate holds no key that opens anything.
+//! nobody can test guesses against it. Its value is kept beside, sealed to the installation's public key. This crate holds
+//! no key that opens anything.
 //!
 //! Only this crate makes a [`SealedConfig`], and the version store accepts nothing else.
 
@@ -10,13 +11,19 @@
 
 mod compare;
 mod fingerprint;
+mod marker;
 mod mask;
 mod sealed;
+mod secrets;
 
-pub use fingerprint::{FingerprintKey, MARKER_LENGTH};
-pub(crate) use fingerprint::{MARKER_END, MARKER_START};
+pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use marker::{MARKER_LENGTH, markers, shorten};
 pub use mask::{Masked, MaskedPart, RawPart, mask};
 pub use sealed::{SealedConfig, SealedPart, decompress};
+pub use secrets::{
+    ENCAPSULATED, KEY_INFO, PublicKey, SUITE, SealedSecrets, SealedValue, Sealing, WrappedKey, decrypt,
+    key_place, value_place,
+};
 
 use thiserror::Error;
 
@@ -47,6 +54,9 @@ pub enum SealError {
         /// What the compressor said.
         reason: String,
     },
+    /// The cryptographic library failed.
+    #[error("secrets could not be sealed: {0}; nothing was kept")]
+    Encrypt(&'static str),
     /// Stored content cannot be decompressed.
     #[error("stored content is damaged: expected {expected} bytes of zstd content, got {reason}")]
     Decompress {

@@ -1,6 +1,9 @@
-use crate::{FingerprintKey, MARKER_LENGTH, SealError, SealedConfig};
+use crate::marker::{mark, markers};
+use crate::secrets::{Clear, Value};
+use crate::{Fingerprint, FingerprintKey, MARKER_LENGTH, SealError, SealedConfig, Sealing};
 use aws_lc_rs::hmac;
-use netraven_model::{Capture, Hash256, PartKind, Span};
+use netraven_model::{Capture, Hash256, PartKind, Secret, Span};
+use std::collections::BTreeMap;
 
 /// One part as it came from the device, with what the finders found in it.
 #[derive(Debug)]
@@ -38,7 +41,11 @@ pub struct MaskedPart {
 pub struct Masked {
     parts: Vec<MaskedPart>,
     significant: Hash256,
+    values: Values,
 }
+
+/// The secrets of a capture in clear, each value once.
+pub(crate) type Values = BTreeMap<Fingerprint, Value>;
 
 impl Masked {
     /// Keyed hash over all parts with their volatile spans left out: equal means "unchanged".
@@ -51,33 +58,62 @@ impl Masked {
         self.parts.iter().map(|part| part.text.len() as u64).sum()
     }
 
-    /// Compresses everything for the version store. Only needed when something changed.
-    pub fn seal(self) -> Result<SealedConfig, SealError> {
-        SealedConfig::new(self.parts, self.significant)
+    /// Compresses everything for the version store and seals the secrets. Only needed when something changed. Without
+    /// `sealing` the secrets are gone: nobody can give the configuration back as it was.
+    ///
+    /// # Errors
+    /// Compression or encryption failed; then nothing may be kept.
+    pub fn seal(self, sealing: Option<&Sealing>) -> Result<SealedConfig, SealError> {
+        let wanted = sealing.filter(|_| !self.values.is_empty());
+        let secrets = wanted.map(|sealing| sealing.seal(&self.values)).transpose()?;
+        SealedConfig::new(self.parts, self.significant, secrets)
     }
 }
 
-/// Puts fingerprints in the place of secrets and computes the significant hash.
+/// Puts fingerprints in the place of secrets and computes the significant hash. What looks like a fingerprint already
+/// is taken for a secret, too: so each one in a stored text stands for something, and is told from what a device sent.
 ///
 /// # Errors
 /// Spans that do not fit their text: the finder is broken, and then nothing may be kept.
 pub fn mask(parts: Vec<RawPart>, key: &FingerprintKey) -> Result<Masked, SealError> {
-    let parts = parts.into_iter().map(|part| mask_part(part, key)).collect::<Result<Vec<_>, _>>()?;
+    let mut values = Values::new();
+    let masked = parts.into_iter().map(|part| mask_part(with_lookalikes(part)?, key, &mut values));
+    let parts = masked.collect::<Result<Vec<_>, _>>()?;
     let significant = significant_hash(parts.iter(), key);
-    Ok(Masked { parts, significant })
+    Ok(Masked { parts, significant, values })
 }
 
-pub(crate) fn mask_part(part: RawPart, key: &FingerprintKey) -> Result<MaskedPart, SealError> {
+fn with_lookalikes(mut part: RawPart) -> Result<RawPart, SealError> {
+    let mut found: Vec<_> = markers(part.capture.expose_bytes()).map(|(span, _)| span).collect();
+    if !found.is_empty() {
+        // Spans that do not fit must not disappear by being merged.
+        check(&part, "secret", &part.secrets, part.capture.len())?;
+        found.append(&mut part.secrets);
+        part.secrets = Span::merge(found);
+    }
+    Ok(part)
+}
+
+pub(crate) fn mask_part(
+    part: RawPart,
+    key: &FingerprintKey,
+    values: &mut Values,
+) -> Result<MaskedPart, SealError> {
     let text = part.capture.expose_bytes();
     check(&part, "secret", &part.secrets, text.len())?;
     check(&part, "volatile", &part.volatile, text.len())?;
+    let mut volatile = part.volatile.iter().peekable();
     let mut masked = Vec::with_capacity(text.len() + part.secrets.len() * MARKER_LENGTH);
     let mut shifts = Vec::with_capacity(part.secrets.len());
     let mut at = 0;
     for secret in &part.secrets {
         masked.extend_from_slice(&text[at..secret.start]);
         let start = masked.len();
-        key.mark(&text[secret.range()], &mut masked);
+        let fingerprint = key.fingerprint(&text[secret.range()]);
+        mark(fingerprint, &mut masked);
+        while volatile.next_if(|span| span.end < secret.end).is_some() {}
+        let salted = volatile.peek().is_some_and(|span| span.start <= secret.start);
+        keep(values, fingerprint, &text[secret.range()], salted);
         shifts.push(Shift { from: *secret, to: Span { start, end: masked.len() } });
         at = secret.end;
     }
@@ -91,6 +127,12 @@ pub(crate) fn mask_part(part: RawPart, key: &FingerprintKey) -> Result<MaskedPar
         command: part.command,
         kind: part.kind,
     })
+}
+
+/// A value that stands somewhere else as well, where a change of it counts, is not salted.
+fn keep(values: &mut Values, fingerprint: Fingerprint, secret: &[u8], salted: bool) {
+    let value = || Value { secret: Clear(Secret::new(secret.to_vec())), salted };
+    values.entry(fingerprint).or_insert_with(value).salted &= salted;
 }
 
 fn check(part: &RawPart, kind: &'static str, spans: &[Span], length: usize) -> Result<(), SealError> {
@@ -261,7 +303,7 @@ mod tests {
             let mut at = 0;
             for secret in &secrets {
                 expected.extend_from_slice(&bytes[at..secret.start]);
-                key(9).mark(&bytes[secret.range()], &mut expected);
+                mark(key(9).fingerprint(&bytes[secret.range()]), &mut expected);
                 at = secret.end;
             }
             expected.extend_from_slice(&bytes[at..]);

@@ -1,4 +1,4 @@
-use crate::{MaskedPart, SealError};
+use crate::{MaskedPart, SealError, SealedSecrets};
 use netraven_model::{Hash256, PartKind, Span};
 
 /// Level 3 compresses 64 KB of configuration in well under a millisecond; higher levels gain little on one text.
@@ -10,6 +10,7 @@ pub struct SealedConfig {
     parts: Vec<SealedPart>,
     significant: Hash256,
     readable: String,
+    secrets: Option<SealedSecrets>,
 }
 
 /// One part, ready for the version store.
@@ -36,10 +37,19 @@ pub struct SealedPart {
 }
 
 impl SealedConfig {
-    pub(crate) fn new(parts: Vec<MaskedPart>, significant: Hash256) -> Result<Self, SealError> {
+    pub(crate) fn new(
+        parts: Vec<MaskedPart>,
+        significant: Hash256,
+        secrets: Option<SealedSecrets>,
+    ) -> Result<Self, SealError> {
         let readable = readable(&parts);
         let parts = parts.into_iter().map(SealedPart::new).collect::<Result<_, _>>()?;
-        Ok(Self { parts, significant, readable })
+        Ok(Self { parts, significant, readable, secrets })
+    }
+
+    /// The values of the secrets that were replaced; `None` where there are none, or where they were not to be kept.
+    pub fn secrets(&self) -> Option<&SealedSecrets> {
+        self.secrets.as_ref()
     }
 
     /// The parts, in the platform's order.
@@ -132,7 +142,7 @@ mod tests {
     }
 
     fn sealed(parts: Vec<RawPart>) -> SealedConfig {
-        mask(parts, &FingerprintKey::from_bytes([3; 32])).unwrap().seal().unwrap()
+        mask(parts, &FingerprintKey::from_bytes([3; 32])).unwrap().seal(None).unwrap()
     }
 
     #[test]

@@ -36,8 +36,10 @@ fn main() {
             capture: Capture::new(text.clone()),
         };
         let masked = best_of(raw, |part| mask(vec![part], &key).unwrap().size() as usize);
-        let sealed =
-            best_of(|| mask(vec![raw()], &key).unwrap(), |masked| masked.seal().unwrap().readable().len());
+        let sealed = best_of(
+            || mask(vec![raw()], &key).unwrap(),
+            |masked| masked.seal(None).unwrap().readable().len(),
+        );
         let rate = |time: Duration| text.len() as f64 / 1e6 / time.as_secs_f64();
         println!(
             "{:>16} | {:>8.0} | {:>7.0} | {:>8.0} | {:>7.0} | {:>7.0}",

@@ -20,6 +20,7 @@ pub mod private;
 mod rows;
 pub mod schedules;
 mod schema;
+pub mod secrets;
 pub mod settings;
 pub mod setup;
 mod store;

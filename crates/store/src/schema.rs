@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../../schema/migrations/0001_initial.sql")),
     (2, "customers", include_str!("../../../schema/migrations/0002_customers.sql")),
     (3, "gateway", include_str!("../../../schema/migrations/0003_gateway.sql")),
+    (4, "vault", include_str!("../../../schema/migrations/0004_vault.sql")),
 ];
 
 /// Where the migrator notes what it has applied.

@@ -1,23 +1,28 @@
+//! The keys of an installation in memory, and their form as text.
+
 use crate::VaultError;
-use aws_lc_rs::rand;
+use aws_lc_rs::agreement::{PrivateKey, X25519};
+use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use netraven_seal::PublicKey;
+use rustls::crypto::hpke::HpkePrivateKey;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 const FORMAT: u32 = 1;
-/// A key file of a hundred rotations has 10 KB; anything much larger is another file.
-const MAX_FILE: u64 = 1 << 20;
 
 /// One encryption key.
 pub(crate) struct Key {
     pub(crate) number: u32,
+    /// When it was made, RFC 3339; unknown for those of an early file.
+    created_at: Option<String>,
+    /// What wraps data keys of single secrets, and opened what was encrypted with it directly.
     pub(crate) bytes: Zeroizing<[u8; 32]>,
+    /// What opens the data keys of captures.
+    pub(crate) private: HpkePrivateKey,
+    pub(crate) public: PublicKey,
 }
 
 /// The keys of an installation, oldest first; never empty.
@@ -39,6 +44,8 @@ struct KeyFile {
 #[serde(deny_unknown_fields)]
 struct KeyEntry {
     number: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
     key: String,
 }
 
@@ -49,42 +56,33 @@ impl Drop for KeyFile {
     }
 }
 
+impl Key {
+    fn new(number: u32, created_at: Option<String>, bytes: Zeroizing<[u8; 32]>) -> Result<Self, VaultError> {
+        // Another use of the same key needs another key: this one is never used for itself.
+        let seed = Zeroizing::new(derive(bytes.as_slice(), &[b"netraven capture key\0"]));
+        let public = PrivateKey::from_private_key(&X25519, seed.as_slice())
+            .ok()
+            .and_then(|private| private.compute_public_key().ok())
+            .and_then(|public| public.as_ref().try_into().ok())
+            .ok_or(VaultError::Library("no X25519 key"))?;
+        let private = HpkePrivateKey::from(seed.to_vec());
+        Ok(Self { number, created_at, bytes, private, public: PublicKey { number, bytes: public } })
+    }
+}
+
 impl Keyring {
-    pub(crate) fn open_or_create(path: &Path) -> Result<Self, VaultError> {
-        if !path.exists() {
-            create(path)?;
-        }
-        Self::open(path)
+    /// A first key and a fingerprint key.
+    pub(crate) fn generate(now: &str) -> Result<Self, VaultError> {
+        let key = Key::new(1, Some(now.to_owned()), fresh()?)?;
+        Ok(Self { keys: vec![key], fingerprint: fresh()? })
     }
 
-    pub(crate) fn open(path: &Path) -> Result<Self, VaultError> {
-        let failed = |error: std::io::Error| file_error(path, &format!("cannot be read: {error}"));
-        let mut file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(file_error(path, "is not a regular file"));
-        }
-        if metadata.mode() & 0o077 != 0 {
-            return Err(VaultError::Permissions { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
-        }
-        let damaged = |reason: String| VaultError::Damaged { path: path.to_owned(), reason };
-        if metadata.len() > MAX_FILE {
-            return Err(damaged(format!("it has {} bytes, expected at most {MAX_FILE}", metadata.len())));
-        }
-        let mut text = Zeroizing::new(Vec::new());
-        file.read_to_end(&mut text).map_err(failed)?;
+    /// Reads the text of a key file; the error says what is wrong with it and quotes nothing.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         // The parser's message is not passed on beyond its place, since it may quote the text.
-        let parsed: KeyFile = serde_json::from_slice(&text).map_err(|error| {
-            damaged(format!(
-                "expected JSON as NetRaven writes it, line {} column {}",
-                error.line(),
-                error.column()
-            ))
+        let file: KeyFile = serde_json::from_slice(text).map_err(|error| {
+            format!("expected JSON as NetRaven writes it, line {} column {}", error.line(), error.column())
         })?;
-        Self::from_file(&parsed).map_err(damaged)
-    }
-
-    fn from_file(file: &KeyFile) -> Result<Self, String> {
         if file.format != FORMAT {
             return Err(format!("expected format {FORMAT}, found {}", file.format));
         }
@@ -95,7 +93,8 @@ impl Keyring {
             }
             let bytes =
                 decode(&entry.key).ok_or(format!("key {} is not 32 bytes in base64", entry.number))?;
-            keys.push(Key { number: entry.number, bytes });
+            let key = Key::new(entry.number, entry.created_at.clone(), bytes);
+            keys.push(key.map_err(|error| error.to_string())?);
         }
         if keys.is_empty() {
             return Err("it holds no encryption key".to_owned());
@@ -103,6 +102,58 @@ impl Keyring {
         let fingerprint =
             decode(&file.fingerprint_key).ok_or("the fingerprint key is not 32 bytes in base64")?;
         Ok(Self { keys, fingerprint })
+    }
+
+    /// The text of the key file.
+    pub(crate) fn text(&self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let entry = |key: &Key| KeyEntry {
+            number: key.number,
+            created_at: key.created_at.clone(),
+            key: STANDARD.encode(key.bytes.as_slice()),
+        };
+        let file = KeyFile {
+            format: FORMAT,
+            fingerprint_key: STANDARD.encode(self.fingerprint.as_slice()),
+            encryption_keys: self.keys.iter().map(entry).collect(),
+        };
+        serde_json::to_vec_pretty(&file)
+            .map(Zeroizing::new)
+            .map_err(|_| VaultError::Library("the keys cannot be written as JSON"))
+    }
+
+    /// Adds a fresh key, which seals from now on; its number.
+    pub(crate) fn add(&mut self, now: &str) -> Result<u32, VaultError> {
+        let number = self.newest().number + 1;
+        self.keys.push(Key::new(number, Some(now.to_owned()), fresh()?)?);
+        Ok(number)
+    }
+
+    /// Takes a key away; the newest one stays.
+    pub(crate) fn remove(&mut self, number: u32) -> Result<(), VaultError> {
+        let refused = |reason: &str| VaultError::KeyNeeded { key: number, reason: reason.to_owned() };
+        if self.newest().number == number {
+            return Err(refused("it is the newest one, which encrypts"));
+        }
+        let position = self.keys.iter().position(|key| key.number == number);
+        let position = position.ok_or_else(|| refused("it is not among the keys"))?;
+        self.keys.remove(position);
+        Ok(())
+    }
+
+    /// Adds the keys of another keyring of the same installation; whether they belong together.
+    pub(crate) fn merge(&mut self, other: Self) -> bool {
+        if self.fingerprint != other.fingerprint {
+            return false;
+        }
+        for key in other.keys {
+            match self.get(key.number) {
+                Some(own) if own.bytes != key.bytes => return false,
+                Some(_) => {}
+                None => self.keys.push(key),
+            }
+        }
+        self.keys.sort_by_key(|key| key.number);
+        true
     }
 
     /// The key that seals.
@@ -114,12 +165,18 @@ impl Keyring {
         self.keys.iter().find(|key| key.number == number)
     }
 
+    /// Numbers and dates of all keys, oldest first.
+    pub(crate) fn list(&self) -> impl Iterator<Item = (u32, Option<&str>)> {
+        self.keys.iter().map(|key| (key.number, key.created_at.as_deref()))
+    }
+
     pub(crate) fn numbers(&self) -> String {
         self.keys.iter().map(|key| key.number.to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    pub(crate) fn fingerprint_master(&self) -> &[u8] {
-        self.fingerprint.as_slice()
+    /// A key that belongs to what `pieces` name, from the fingerprint master.
+    pub(crate) fn fingerprint_key(&self, pieces: &[&[u8]]) -> [u8; 32] {
+        derive(self.fingerprint.as_slice(), pieces)
     }
 }
 
@@ -129,50 +186,22 @@ impl fmt::Debug for Keyring {
     }
 }
 
+/// HMAC-SHA256 as a key derivation (NIST SP 800-108 with one block).
+fn derive(master: &[u8], pieces: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, master));
+    pieces.iter().for_each(|piece| context.update(piece));
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.sign().as_ref());
+    bytes
+}
+
 fn decode(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
     Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))
 }
 
-fn fresh() -> Result<String, VaultError> {
-    let mut bytes = Zeroizing::new([0; 32]);
+pub(crate) fn fresh<const N: usize>() -> Result<Zeroizing<[u8; N]>, VaultError> {
+    let mut bytes = Zeroizing::new([0; N]);
     rand::fill(bytes.as_mut_slice()).map_err(|_| VaultError::Library("no random numbers"))?;
-    Ok(STANDARD.encode(bytes.as_slice()))
-}
-
-/// Writes a complete file beside the wanted one and links it into place, which fails if another
-/// process was first: a half-written key file never bears the name.
-fn create(path: &Path) -> Result<(), VaultError> {
-    let file = KeyFile {
-        format: FORMAT,
-        fingerprint_key: fresh()?,
-        encryption_keys: vec![KeyEntry { number: 1, key: fresh()? }],
-    };
-    let text = Zeroizing::new(
-        serde_json::to_vec_pretty(&file)
-            .map_err(|_| VaultError::Library("the key file cannot be written as JSON"))?,
-    );
-    let failed = |error: std::io::Error| file_error(path, &format!("cannot be created: {error}"));
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-    let draft = directory.join(format!(".keys-{}", uuid::Uuid::new_v4()));
-    let written = write_draft(&draft, &text).and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(&directory)?.sync_all(),
-    });
-    let removed = fs::remove_file(&draft);
-    written.and(removed).map_err(failed)
-}
-
-fn write_draft(draft: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(text)?;
-    file.sync_all()
-}
-
-fn file_error(path: &Path, reason: &str) -> VaultError {
-    VaultError::File { path: path.to_owned(), reason: reason.to_owned() }
+    Ok(bytes)
 }

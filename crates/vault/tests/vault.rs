@@ -89,14 +89,38 @@ fn a_ciphertext_opens_only_at_its_own_place_and_with_its_own_key() {
     let mut unknown = sealed.clone();
     unknown[4] = 9;
     assert!(
-        message(mine.unseal(&PLACE, &unknown))
-            .contains("key 9, which the key file does not hold (it holds 1)")
+        message(mine.unseal(&PLACE, &unknown)).contains("key 9, which is not among the keys (there are: 1)")
     );
     let mut format = sealed.clone();
     format[0] = 0;
-    assert!(message(mine.unseal(&PLACE, &format)).contains("expected format 1, found 0"));
+    assert!(message(mine.unseal(&PLACE, &format)).contains("expected format 2, found 0"));
     assert!(message(mine.unseal(&PLACE, &sealed[..20])).contains("found 20"));
     assert!(message(mine.unseal(&PLACE, &[])).contains("row 7"));
+}
+
+#[test]
+fn a_ciphertext_of_the_first_format_still_opens_and_gets_a_data_key_when_it_is_wrapped_anew() {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let (dir, vault) = vault();
+    let file = fs::read_to_string(dir.path().join("keys/master.key")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let key = file["encryption_keys"][0]["key"].as_str().unwrap();
+    let key = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, key).unwrap();
+    let mut body = b"s3cret".to_vec();
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap())
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key([7; 12]),
+            Aad::from("netraven\x001\x001\0credentials\0password\x007"),
+            &mut body,
+        )
+        .unwrap();
+    let sealed = [&[1, 0, 0, 0, 1][..], &[7; 12], &body].concat();
+    assert_eq!(vault.unseal(&PLACE, &sealed).unwrap().expose_text(), Some("s3cret"));
+    assert!(vault.unseal(&Place { row: 8, ..PLACE }, &sealed).is_err());
+    vault.add_key().unwrap();
+    let again = vault.rewrap(&PLACE, &sealed).unwrap().unwrap();
+    assert_eq!((again[0], netraven_vault::key_number(&again)), (2, Some(2)));
+    assert_eq!(vault.unseal(&PLACE, &again).unwrap().expose_text(), Some("s3cret"));
 }
 
 #[test]
@@ -151,8 +175,8 @@ proptest! {
 fn a_ciphertexts_first_bytes_tell_its_key_and_the_vault_says_whether_it_has_it() {
     let (_dir, vault) = vault();
     let sealed = vault.seal(&PLACE, &"s3cret".into()).unwrap();
-    assert_eq!(netraven_vault::key_number(&sealed[..17]), Some(1));
-    for other in [&b""[..], &sealed[..16], b"ciphertext of another kind"] {
+    assert_eq!(netraven_vault::key_number(&sealed[..5]), Some(1));
+    for other in [&b""[..], &sealed[..4], b"ciphertext of another kind"] {
         assert_eq!(netraven_vault::key_number(other), None);
     }
     assert!(vault.holds_key(1) && !vault.holds_key(2));

@@ -40,7 +40,7 @@ async fn run(course: &mut Course<'_>, request: &CollectRequest) -> Result<Collec
     if much_smaller {
         course.event(Event::MuchSmaller { before, now: masked.size() });
     }
-    let config = Box::new(masked.seal().map_err(|error| sealing_failed(&error))?);
+    let config = Box::new(masked.seal(request.sealing.as_ref()).map_err(|error| sealing_failed(&error))?);
     Ok(Collected::Changed { config, facts, much_smaller })
 }
 

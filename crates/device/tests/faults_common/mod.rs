@@ -83,6 +83,7 @@ pub fn request(protocol: Protocol, port: u16) -> CollectRequest {
         access: Access::new(target, login),
         platform: PLATFORM.clone(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        sealing: None,
         previous: None,
     }
 }

@@ -199,7 +199,7 @@ pub fn settings() -> DeviceSettings {
 
 pub fn request(access: Access, platform: Arc<Platform>) -> CollectRequest {
     let fingerprint_key = FingerprintKey::from_bytes([5; 32]);
-    CollectRequest { job: None, access, platform, fingerprint_key, previous: None }
+    CollectRequest { job: None, access, platform, fingerprint_key, sealing: None, previous: None }
 }
 
 pub async fn collect(access: Access, platform: Arc<Platform>, settings: DeviceSettings) -> CollectOutcome {

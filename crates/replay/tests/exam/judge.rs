@@ -122,7 +122,7 @@ fn parts(platform: &Platform, outputs: Vec<Output>) -> Vec<Part> {
         volatile: platform.find_volatile(output.capture.expose_bytes()),
         capture: output.capture,
     });
-    let sealed = mask(masked.collect(), &FingerprintKey::from_bytes([1; 32])).unwrap().seal().unwrap();
+    let sealed = mask(masked.collect(), &FingerprintKey::from_bytes([1; 32])).unwrap().seal(None).unwrap();
     let part = |((kind, raw), part): ((PartKind, Vec<u8>), &netraven_seal::SealedPart)| {
         let text = decompress(&part.content, part.size, part.digest).unwrap();
         let (mut kept, mut at) = (Vec::new(), 0);

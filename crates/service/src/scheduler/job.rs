@@ -190,6 +190,9 @@ impl<'a> Course<'a> {
             },
             platform: platform.clone(),
             fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),
+            sealing: Some(
+                self.context.vault.sealing(claimed.target.uuid, self.context.settings.site_fingerprints),
+            ),
             previous: previous.map(|p| Previous { significant: p.significant, size: p.size }),
         }
     }

@@ -5,6 +5,7 @@ use crate::StoreError;
 use netraven_model::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -74,7 +75,7 @@ impl Logins {
         Ok(Self { server: server.into(), prefix, passwords: passwords.collect::<Result<_, StoreError>>()? })
     }
 
-    /// Reads the file; `None` where there is none.
+    /// Reads the file; `None` where there is none. A role may be missing: it was withheld, or came with a later release.
     ///
     /// # Errors
     /// A file that cannot be read, that others may read, or that is something else.
@@ -94,11 +95,25 @@ impl Logins {
         let stored: Stored = serde_json::from_slice(text.expose_bytes())
             .map_err(|_| malformed("expected JSON with `server`, `prefix` and `passwords`"))?;
         let prefix = RolePrefix::new(&stored.prefix).map_err(|_| malformed("its prefix cannot be used"))?;
-        if Role::services().any(|role| stored.passwords.get(&role).is_none_or(String::is_empty)) {
-            return Err(malformed("a role has no password in it"));
+        if stored.passwords.is_empty() || stored.passwords.values().any(String::is_empty) {
+            return Err(malformed("a role has an empty password, or there is no role"));
         }
         let passwords = stored.passwords.into_iter().map(|(role, password)| (role, Secret::from(password)));
         Ok(Some(Self { server: stored.server, prefix, passwords: passwords.collect() }))
+    }
+
+    /// New passwords for those of `roles` that have none here: what an earlier release did not know. Whether there were any.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn complete(&mut self, roles: impl Iterator<Item = Role>) -> Result<bool, StoreError> {
+        let before = self.passwords.len();
+        for role in roles {
+            if let Entry::Vacant(vacant) = self.passwords.entry(role) {
+                vacant.insert(password::generate()?);
+            }
+        }
+        Ok(self.passwords.len() > before)
     }
 
     /// Writes the file durably, readable for its owner alone. With `replace` in the place of one that was there;
@@ -148,7 +163,7 @@ impl Logins {
         &self.prefix
     }
 
-    /// User name and password of a role; `None` for the owner.
+    /// User name and password of a role; `None` for the owner and for one that is not in the file.
     pub fn login(&self, role: Role) -> Option<(String, &Secret)> {
         Some((self.prefix.role_name(role), self.passwords.get(&role)?))
     }
@@ -200,13 +215,31 @@ mod tests {
         logins().save(&path, false).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(Logins::load(&path), Err(LoginsError::Permissions { mode: 0o640, .. })));
-        for text in ["", "{}", r#"{"server":"x","prefix":"n","passwords":{"api":"canary"}}"#, "canary"] {
+        for text in
+            ["", "{}", r#"{"server":"x","prefix":"n","passwords":{"api":"canary","gateway":""}}"#, "canary"]
+        {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             let error = Logins::load(&path).unwrap_err();
             assert!(matches!(error, LoginsError::Malformed { .. }), "{error}");
             assert!(!format!("{error} {error:?}").contains("canary"));
         }
+    }
+
+    #[test]
+    fn a_file_without_some_roles_is_completed_and_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("database.json");
+        logins().save(&path, false).unwrap();
+        let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["passwords"].as_object_mut().unwrap().remove("revealer").unwrap();
+        std::fs::write(&path, file.to_string()).unwrap();
+        let mut read = Logins::load(&path).unwrap().unwrap();
+        assert!(read.login(Role::Revealer).is_none());
+        let api = shown(&read, Role::Api);
+        assert!(read.complete(Role::services()).unwrap() && !read.complete(Role::services()).unwrap());
+        assert_eq!(shown(&read, Role::Api), api);
+        assert!(read.login(Role::Revealer).is_some());
     }
 
     #[test]

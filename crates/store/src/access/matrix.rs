@@ -227,7 +227,12 @@ mod tests {
         );
         let rotator: Vec<_> =
             matrix.rights().filter(|right| right.role == Role::Rotator && right.column.is_some()).collect();
-        assert!(!rotator.is_empty() && rotator.iter().all(|right| right.object == "credentials"));
+        let tables = ["credentials", "devices", "sealed_keys"];
+        assert!(!rotator.is_empty() && rotator.iter().all(|right| tables.contains(&right.object.as_str())));
+        for role in Role::services() {
+            let reads = matrix.allows(role, "sealed_values", "ciphertext", Verb::Select);
+            assert_eq!(reads, matches!(role, Role::Revealer | Role::Backup), "{role} and the values of secrets");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Role {
     Api,
     /// Encrypts secrets anew.
     Rotator,
+    /// Gives back the secrets of configurations.
+    Revealer,
     /// Reads everything for dumps.
     Backup,
     /// Reads what may stand in reports.
@@ -43,13 +45,14 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Owner,
         Self::Gateway,
         Self::Scheduler,
         Self::Joblog,
         Self::Api,
         Self::Rotator,
+        Self::Revealer,
         Self::Backup,
         Self::Readonly,
     ];
@@ -68,6 +71,7 @@ impl Role {
             Self::Joblog => "joblog",
             Self::Api => "api",
             Self::Rotator => "rotator",
+            Self::Revealer => "revealer",
             Self::Backup => "backup",
             Self::Readonly => "readonly",
         }
@@ -82,6 +86,7 @@ impl Role {
             Self::Joblog => "writes the job log, alone",
             Self::Api => "command line and API: inventory, people, settings",
             Self::Rotator => "reads and writes ciphertexts, and nothing else",
+            Self::Revealer => "reads the secrets of configurations, each time with an audit entry",
             Self::Backup => "reads everything for dumps",
             Self::Readonly => "reports: reads public columns",
         }

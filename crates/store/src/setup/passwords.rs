@@ -16,7 +16,7 @@ pub(super) fn choose(
         None => server::label(&settings.admin)?,
     };
     // A file that holds something else, or another server's passwords, is not given up, whatever is asked for.
-    if let Some(logins) = Logins::load(path)? {
+    if let Some(mut logins) = Logins::load(path)? {
         let (found, expected) = (logins.server(), &*server);
         if (found, logins.prefix()) != (expected, prefix) {
             let name = |server: &str, prefix: &RolePrefix| format!("'{}_*' on {server}", prefix.as_str());
@@ -24,6 +24,11 @@ pub(super) fn choose(
             return Err(SetupError::OtherServer { path: path.clone(), found, expected });
         }
         if !new_passwords {
+            // A role that is on the server and not in the file was withheld from this machine.
+            let new = Role::services().filter(|role| !existing.contains(role));
+            if logins.complete(new)? {
+                replace(settings, &logins, progress)?;
+            }
             return Ok((logins, false));
         }
     }

@@ -19,6 +19,7 @@ mod reach;
 mod runs;
 mod schedules;
 mod schema;
+mod secrets;
 mod settings;
 mod support;
 mod tag_rules;

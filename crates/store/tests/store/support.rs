@@ -189,7 +189,7 @@ pub fn part(name: &str, text: &[u8], volatile: Vec<Span>) -> RawPart {
 }
 
 pub fn sealed(parts: Vec<RawPart>) -> SealedConfig {
-    mask(parts, &FingerprintKey::from_bytes([7; 32])).unwrap().seal().unwrap()
+    mask(parts, &FingerprintKey::from_bytes([7; 32])).unwrap().seal(None).unwrap()
 }
 
 /// A result with a configuration of one part.

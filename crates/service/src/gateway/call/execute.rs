@@ -151,8 +151,14 @@ pub async fn recognise(
     };
     // Recognition seals nothing, so that any key will do.
     let fingerprint_key = FingerprintKey::from_bytes([0; 32]);
-    let request =
-        CollectRequest { job, access: access.clone(), platform: questions, fingerprint_key, previous: None };
+    let request = CollectRequest {
+        job,
+        access: access.clone(),
+        platform: questions,
+        fingerprint_key,
+        sealing: None,
+        previous: None,
+    };
     let within = deadline.saturating_duration_since(Instant::now());
     match timeout_at(deadline, gateway.recognise(&request, platforms)).await {
         Ok(outcome) => outcome,

@@ -7,6 +7,7 @@
 mod earlier;
 mod hops;
 mod plan;
+mod secrets;
 mod state;
 mod versions;
 
@@ -201,6 +202,7 @@ async fn record(
         planned.iter_mut().filter_map(|plan| plan.as_mut().ok()).collect();
     if !accepted.is_empty() {
         versions::store(&mut tx, &mut accepted).await?;
+        secrets::keep(&mut tx, &accepted).await?;
         versions::confirm(&mut tx, &accepted).await?;
         state::update_jobs(&mut tx, &accepted).await?;
         state::update_devices(&mut tx, &accepted).await?;

@@ -1,0 +1,17 @@
+//! Secrets that were taken out of configurations, and the numbers of the keys that open what is encrypted.
+//!
+//! The gateway puts them in and cannot read them again; [`Role::Revealer`](crate::access::Role::Revealer) reads them,
+//! [`Role::Rotator`](crate::access::Role::Rotator) encrypts their data keys anew.
+
+mod keys;
+mod open;
+mod rotate;
+mod sightings;
+
+pub use keys::{KeyUse, RetireError, key_uses, retire_key};
+pub use open::{KeptSecret, kept};
+pub use rotate::{
+    CredentialColumn, SealedColumn, SealedKey, credentials_below, data_keys_below, renew_credentials,
+    renew_data_keys,
+};
+pub use sightings::{Sighting, sightings};
