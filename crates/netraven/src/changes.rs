@@ -40,15 +40,23 @@ impl Changes {
     /// The diff with this many lines around each change, or a sentence that there is none.
     pub fn render(&self, lines: usize, colour: bool) -> String {
         let parts = diff::compare(&self.pairs, lines);
+        let unknown = match diff::unknown(&self.pairs) {
+            0 => String::new(),
+            1 => "1 secret is encrypted anew whenever the device shows it: whether it changed is unknown\n"
+                .to_owned(),
+            count => format!(
+                "{count} secrets are encrypted anew whenever the device shows them: whether one changed is unknown\n"
+            ),
+        };
         if parts.is_empty() {
             let (from, to) = (self.from.seq, self.to.seq);
             return format!(
-                "versions {from} and {to} of {} do not differ in anything that counts\n",
+                "versions {from} and {to} of {} do not differ in anything that counts\n{unknown}",
                 self.device
             );
         }
         let name = |row: &VersionRow| format!("version {} ({} UTC)", row.seq, time(row.retrieved_at));
-        diff::render(&parts, &name(&self.from), &name(&self.to), colour)
+        diff::render(&parts, &name(&self.from), &name(&self.to), colour) + &unknown
     }
 
     /// The same as JSON.
@@ -58,6 +66,7 @@ impl Changes {
         json!({
             "device": self.device, "from": self.from.seq, "to": self.to.seq, "lines_added": added,
             "lines_removed": removed, "parts": diff::to_json(&parts),
+            "secrets_unknown": diff::unknown(&self.pairs),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::administration::private_setup;
 use crate::context::Context;
-use crate::error::{CliError, Result};
+use crate::error::{CliError, Exit, Result};
 use crate::logins;
 use crate::output::note;
 use crate::signals::StopSignals;
@@ -122,13 +122,15 @@ impl Database {
     ///
     /// # Errors
     /// Also a role whose login was withheld from this machine.
-    pub async fn store_as(&self, context: &Context, role: Role) -> Result<Store, StoreError> {
+    pub async fn store_as(&self, context: &Context, role: Role) -> Result<Store> {
         if self.logins.as_ref().is_some_and(|logins| logins.login(role).is_none()) {
             let file = self.logins_file.display();
-            let reason = format!("{file} has no login for the role '{}'", self.role_name(role));
-            return Err(StoreError::invalid("the database login", reason));
+            let message = format!("{file} has no login for the database role '{}'", self.role_name(role));
+            return Err(CliError { exit: Exit::Database, ..CliError::failed(message) }.hint(
+                "it was withheld from this machine, or `netraven db init` has not been run since it came",
+            ));
         }
-        connect_as(context, &self.url, self.logins.as_ref(), role).await
+        Ok(connect_as(context, &self.url, self.logins.as_ref(), role).await?)
     }
 
     /// What a worker needs: a store for each of its parts.
@@ -219,10 +221,18 @@ impl Database {
 
 /// Does some work with the database and gives the database back whatever comes of it. A signal ends the work.
 pub async fn with_store<T>(context: &Context, work: impl AsyncFnOnce(&Store) -> Result<T>) -> Result<T> {
+    with_database(context, async |database| work(&database.store).await).await
+}
+
+/// As [`with_store`], for work that needs the rights of other roles as well.
+pub async fn with_database<T>(
+    context: &Context,
+    work: impl AsyncFnOnce(&Database) -> Result<T>,
+) -> Result<T> {
     let mut signals = StopSignals::listen()?;
     let database = Database::open(context).await?;
     let result = tokio::select! {
-        result = work(&database.store) => result,
+        result = work(&database) => result,
         () = signals.next() => Err(CliError::interrupted()),
     };
     database.close().await;

@@ -3,12 +3,13 @@
 use crate::context::Context;
 use crate::database::Database;
 use crate::output::format::size;
+use crate::sealing::vault;
 use chrono::Utc;
 use netraven_store::access::Role;
 use netraven_store::audit::{self, Action, Actor, Details, Entry};
 use netraven_store::backup::{self, BackupError, BackupSettings, Created};
 use netraven_store::{ConnectSettings, Store};
-use netraven_vault::{Vault, key_number};
+use netraven_vault::key_number;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -34,17 +35,16 @@ pub fn settings(context: &Context, database: ConnectSettings) -> BackupSettings 
 
 /// What is to be known of a backup's keys: those that this installation does not have.
 pub fn missing_keys(context: &Context, needed: &[u32]) -> Vec<String> {
-    let file = context.settings.vault.key_file.display();
     if needed.is_empty() {
         return Vec::new();
     }
     let numbers = |keys: &[u32]| keys.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    match Vault::open(&context.settings.vault.key_file) {
+    match vault(context) {
         Ok(vault) => {
             let missing: Vec<u32> = needed.iter().copied().filter(|key| !vault.holds_key(*key)).collect();
             let numbers = numbers(&missing);
             let warning =
-                format!("the backup's secrets need key {numbers}, which the key file {file} does not hold");
+                format!("the backup's secrets need key {numbers}, which is not in the {}", vault.source());
             (!missing.is_empty()).then_some(warning).into_iter().collect()
         }
         Err(error) => vec![format!("the backup's secrets need key {}: {error}", numbers(needed))],

@@ -1,6 +1,7 @@
 //! How a command ends when it does not succeed.
 
 use crate::settings::SettingsError;
+use netraven_service::RotationError;
 use netraven_service::gateway::{ApiStartError, KeyFileError, TokenError};
 use netraven_store::StoreError;
 use netraven_store::access::LoginsError;
@@ -246,7 +247,29 @@ impl From<PasswordError> for CliError {
 
 impl From<VaultError> for CliError {
     fn from(error: VaultError) -> Self {
-        Self::failed(error.to_string()).hint("`vault.key_file` of the settings names the key file")
+        let text = error.to_string();
+        match error {
+            VaultError::WrongPassphrase | VaultError::NotEscrow(_) => Self::usage(text),
+            VaultError::KeyNeeded { .. } => {
+                Self::usage(text).hint("`netraven key status` shows what each key is needed for")
+            }
+            VaultError::ReadOnly { .. } => {
+                Self::usage(text).hint("`netraven key generate --add` writes keys to be put there")
+            }
+            _ => Self::failed(text).hint(
+                "vault.key_file, vault.key_environment or vault.key_command say where the keys come from",
+            ),
+        }
+    }
+}
+
+impl From<RotationError> for CliError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::Store(error) => error.into(),
+            RotationError::Vault(error) => error.into(),
+            RotationError::Batch(error) => Self::failed(error.to_string()),
+        }
     }
 }
 

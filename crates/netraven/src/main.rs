@@ -18,6 +18,8 @@ mod logins;
 mod nearest;
 mod output;
 mod results;
+mod reveal;
+mod rotation;
 mod sealing;
 mod settings;
 mod signals;

@@ -5,7 +5,7 @@ use crate::error::{CliError, Result};
 use netraven_model::Secret;
 use netraven_store::Store;
 use netraven_store::credentials::{self, CredentialInfo, NewCredential};
-use netraven_vault::{Place, Vault};
+use netraven_vault::{KeySource, Place, Vault};
 
 /// The secrets of one credential, in clear.
 #[derive(Debug, Default)]
@@ -20,10 +20,29 @@ pub struct Secrets {
     pub key_passphrase: Option<Secret>,
 }
 
-/// Opens the key file, or makes one for a database without credentials. Where there are some, a missing
+/// Where this installation's keys come from.
+pub fn key_source(context: &Context) -> Result<KeySource> {
+    let vault = &context.settings.vault;
+    match (&vault.key_environment, &vault.key_command) {
+        (None, None) => Ok(KeySource::File(vault.key_file.clone())),
+        (Some(name), None) => Ok(KeySource::Environment(name.clone())),
+        (None, Some(command)) => Ok(KeySource::Command(command.clone())),
+        (Some(_), Some(_)) => Err(CliError::usage(
+            "the keys come from vault.key_environment or vault.key_command, not from both",
+        )),
+    }
+}
+
+/// Opens the keys that there are.
+pub fn vault(context: &Context) -> Result<Vault> {
+    Ok(Vault::load(key_source(context)?)?)
+}
+
+/// Opens the keys, or makes a key file for a database without credentials. Where there are some, a missing
 /// file means that it is somewhere else: new keys would open nothing and change every fingerprint.
 pub async fn open_vault(context: &Context, store: &Store) -> Result<Vault> {
-    let path = &context.settings.vault.key_file;
+    let source = key_source(context)?;
+    let KeySource::File(path) = &source else { return Ok(Vault::load(source)?) };
     if !path.exists() && !credentials::list(store).await?.is_empty() {
         let name = path.display();
         return Err(CliError::failed(format!(

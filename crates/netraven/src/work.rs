@@ -92,6 +92,7 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
         device: device_settings(settings),
         job_log_months: months(settings.logs.job_log_months),
         connection_log_months: months(settings.logs.connection_log_months),
+        site_fingerprints: settings.vault.site_fingerprints(),
         ..WorkerSettings::default()
     }
 }

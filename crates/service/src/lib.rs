@@ -2,7 +2,7 @@
 //!
 //! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
 //! leases, schedules and log partitions in order; the [`gateway`]'s API, by which other services have devices spoken to; and the
-//! [`JobLog`], which takes events and dialogues of work outside any job's result.
+//! [`JobLog`], which takes events and dialogues of work outside any job's result; the [`Rotation`] of keys.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -10,12 +10,14 @@ mod committer;
 mod definitions;
 pub mod gateway;
 mod joblog;
+mod rotation;
 mod scheduler;
 mod stores;
 mod worker;
 
 pub use definitions::Definitions;
 pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
+pub use rotation::{Rotated, Rotation, RotationError};
 pub use scheduler::{open_credential, open_hop};
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

@@ -32,6 +32,8 @@ pub struct WorkerSettings {
     pub job_log_months: Option<u32>,
     /// The same for the dialogues with devices.
     pub connection_log_months: Option<u32>,
+    /// Whether equal secrets of different devices are recognised.
+    pub site_fingerprints: bool,
 }
 
 impl Default for WorkerSettings {
@@ -50,6 +52,7 @@ impl Default for WorkerSettings {
             device: DeviceSettings::default(),
             job_log_months: None,
             connection_log_months: None,
+            site_fingerprints: false,
         }
     }
 }

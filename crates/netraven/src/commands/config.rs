@@ -2,16 +2,22 @@
 
 use crate::changes::{Changes, label, load};
 use crate::context::Context;
-use crate::database::with_store;
+use crate::database::{Database, with_database, with_store};
 use crate::error::{CliError, Result};
 use crate::output::format::{or_dash, parse_time, size, time};
+use crate::output::note;
 use crate::output::table::{Column, render};
+use crate::reveal::{self, Revealed};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use netraven_model::PartKind;
-
+use netraven_seal::shorten;
 use netraven_store::versions::{self, Part, Version, VersionRow, VersionSelector};
 use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -21,7 +27,16 @@ Examples:
   netraven config show r1 --part version --json
 
 Without --part all configuration parts are printed, without those that only tell the device's
-state. Secrets stand there as fingerprints.";
+state. Secrets stand there as fingerprints; on a terminal their first digits are shown. With --reveal
+they are printed as the device sent them, and the audit trail remembers who asked.";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  netraven config restore-file r1 --output r1.cfg
+  netraven config restore-file r1 --version 3 --part running-config --output r1.cfg
+
+Writes one part exactly as the device sent it, secrets included, to a file that only you can read.
+The audit trail remembers it.";
 
 const LOG_EXAMPLES: &str = "\
 Examples:
@@ -51,6 +66,27 @@ pub enum Command {
         /// Only this part
         #[arg(long, value_name = "NAME")]
         part: Option<String>,
+        /// With the secrets, as the device sent them
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Writes a configuration to a file exactly as the device sent it, secrets included
+    #[command(after_help = RESTORE_EXAMPLES)]
+    RestoreFile {
+        /// The device
+        device: String,
+        /// Number of the version
+        #[arg(long, value_name = "NUMBER", conflicts_with = "at")]
+        version: Option<i64>,
+        /// The version that was in force at this time
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
+        at: Option<DateTime<Utc>>,
+        /// Which part, where there are several
+        #[arg(long, value_name = "NAME")]
+        part: Option<String>,
+        /// The file; it must not be there yet
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
     },
     /// Lists a device's versions, newest first
     #[command(after_help = LOG_EXAMPLES)]
@@ -84,14 +120,18 @@ pub enum Command {
 /// Runs it.
 pub async fn run(command: Command, context: &Context) -> Result {
     match command {
-        Command::Show { device, version, at, part } => {
-            let selector = match (version, at) {
-                (Some(seq), _) => VersionSelector::Seq(seq),
-                (None, Some(time)) => VersionSelector::At(time),
-                (None, None) => VersionSelector::Latest,
-            };
+        Command::Show { device, version, at, part, reveal: true } => {
+            let wanted = Wanted { device, selector: selector(version, at), part };
+            with_database(context, async |database| revealed(&wanted, database, context).await).await
+        }
+        Command::Show { device, version, at, part, reveal: false } => {
+            let selector = selector(version, at);
             let version = with_store(context, async |store| load(store, &device, selector).await).await?;
             show(&device, &version, part.as_deref(), context)
+        }
+        Command::RestoreFile { device, version, at, part, output } => {
+            let wanted = Wanted { device, selector: selector(version, at), part };
+            with_database(context, async |database| restore(&wanted, &output, database, context).await).await
         }
         Command::Log { device, limit, before } => {
             let rows =
@@ -107,7 +147,86 @@ pub async fn run(command: Command, context: &Context) -> Result {
     }
 }
 
-fn show(device: &str, version: &Version, part: Option<&str>, context: &Context) -> Result {
+/// What of which configuration is asked for.
+struct Wanted {
+    device: String,
+    selector: VersionSelector,
+    part: Option<String>,
+}
+
+fn selector(version: Option<i64>, at: Option<DateTime<Utc>>) -> VersionSelector {
+    match (version, at) {
+        (Some(seq), _) => VersionSelector::Seq(seq),
+        (None, Some(time)) => VersionSelector::At(time),
+        (None, None) => VersionSelector::Latest,
+    }
+}
+
+async fn revealed(wanted: &Wanted, database: &Database, context: &Context) -> Result {
+    let version = load(&database.store, &wanted.device, wanted.selector).await?;
+    let parts = select(&wanted.device, &version, wanted.part.as_deref())?;
+    let to = "standard output";
+    let revealed = reveal::parts(context, database, &wanted.device, &version.row, &parts, to).await?;
+    warn_of_salted(&wanted.device, &revealed);
+    if context.output.json {
+        let mut json = view(&version.row);
+        json["device"] = wanted.device.as_str().into();
+        json["part_list"] =
+            revealed.iter().map(|revealed| part_json(revealed.part, revealed.text.expose_bytes())).collect();
+        return context.output.json(&json);
+    }
+    for revealed in &revealed {
+        match context.output.width {
+            None => context.output.bytes(revealed.text.expose_bytes())?,
+            Some(_) => context.output.text(&String::from_utf8_lossy(revealed.text.expose_bytes()))?,
+        }
+    }
+    Ok(())
+}
+
+async fn restore(wanted: &Wanted, output: &Path, database: &Database, context: &Context) -> Result {
+    let version = load(&database.store, &wanted.device, wanted.selector).await?;
+    let parts = select(&wanted.device, &version, wanted.part.as_deref())?;
+    let [part] = parts[..] else {
+        let names: Vec<_> = parts.iter().map(|part| label(part)).collect();
+        return Err(CliError::usage(format!("{} has several parts: {}", wanted.device, names.join(", ")))
+            .hint("name one with --part"));
+    };
+    let unwritable = |error| CliError::failed(format!("{} cannot be written: {error}", output.display()));
+    // Made before anything is revealed: where it cannot be, nothing has to be.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
+    let mut file = file.map_err(unwritable)?;
+    let to = format!("file {}", output.display());
+    let revealed = reveal::parts(context, database, &wanted.device, &version.row, &[part], &to).await;
+    let written = revealed.and_then(|revealed| {
+        warn_of_salted(&wanted.device, &revealed);
+        let text = revealed.first().map_or(&[][..], |revealed| revealed.text.expose_bytes());
+        file.write_all(text).and_then(|()| file.sync_all()).map_err(unwritable)?;
+        Ok(text.len())
+    });
+    if written.is_err() {
+        // What is half a configuration must not be taken for one.
+        let _ = std::fs::remove_file(output);
+    }
+    let bytes = written?;
+    let (seq, name) = (version.row.seq, label(part));
+    context.output.show(
+        || json!({"device": wanted.device, "version": seq, "part": name, "file": output, "size_bytes": bytes}),
+        || format!("{name} of {}, version {seq}, is in {} ({bytes} bytes)", wanted.device, output.display()),
+    )
+}
+
+/// Such a device may have got another password since without anybody being able to tell.
+fn warn_of_salted(device: &str, revealed: &[Revealed<'_>]) {
+    for revealed in revealed.iter().filter(|revealed| revealed.salted) {
+        note(&format!(
+            "note: {device} shows secrets of {} differently each time; whether one was changed after this was read is not known",
+            revealed.part.name
+        ));
+    }
+}
+
+fn select<'a>(device: &str, version: &'a Version, part: Option<&str>) -> Result<Vec<&'a Part>> {
     let wanted = |candidate: &&Part| match part {
         Some(name) => candidate.name == name || label(candidate) == name,
         None => candidate.kind == PartKind::Config,
@@ -119,17 +238,22 @@ fn show(device: &str, version: &Version, part: Option<&str>, context: &Context) 
         return Err(CliError::not_found(format!("version {} of {device} has no {what}", version.row.seq))
             .hint(format!("it has {}", known.join(", "))));
     }
+    Ok(parts)
+}
+
+fn show(device: &str, version: &Version, part: Option<&str>, context: &Context) -> Result {
+    let parts = select(device, version, part)?;
     if context.output.json {
         let mut json = view(&version.row);
         json["device"] = device.into();
-        json["part_list"] = parts.iter().map(|part| part_json(part)).collect();
+        json["part_list"] = parts.iter().map(|part| part_json(part, &part.content)).collect();
         return context.output.json(&json);
     }
     for part in parts {
         match context.output.width {
             // A file gets the exact bytes.
             None => context.output.bytes(&part.content)?,
-            Some(_) => context.output.text(&String::from_utf8_lossy(&part.content))?,
+            Some(_) => context.output.text(&String::from_utf8_lossy(&shorten(&part.content)))?,
         }
     }
     Ok(())
@@ -172,9 +296,9 @@ fn view(row: &VersionRow) -> Value {
     })
 }
 
-fn part_json(part: &Part) -> Value {
+fn part_json(part: &Part, content: &[u8]) -> Value {
     json!({
         "name": part.name, "context": part.context, "command": part.command, "kind": part.kind,
-        "content": String::from_utf8_lossy(&part.content), "volatile": part.volatile,
+        "content": String::from_utf8_lossy(content), "volatile": part.volatile,
     })
 }

@@ -12,10 +12,12 @@ mod device;
 mod exec;
 mod gateway;
 mod job;
+mod key;
 mod lab;
 mod platform;
 mod run;
 mod schedule;
+mod secret;
 mod serve;
 mod setting;
 mod tag;
@@ -57,6 +59,12 @@ pub enum Command {
     /// User names and passwords for devices
     #[command(subcommand)]
     Credential(credential::Command),
+    /// The keys that encrypt stored secrets
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Where secrets of configurations stand
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Labels: a credential reaches the devices with which it shares one
     #[command(subcommand)]
     Tag(tag::Command),
@@ -136,6 +144,8 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Setting(command) => setting::run(command, &context).await,
         Command::Device(command) => device::run(command, &context).await,
         Command::Credential(command) => credential::run(command, &context).await,
+        Command::Key(command) => key::run(command, &context).await,
+        Command::Secret(command) => secret::run(command, &context).await,
         Command::Gateway(command) => gateway::run(command, &context),
         Command::Token(command) => token::run(command, &context),
         Command::User(command) => user::run(command, &context).await,

@@ -5,10 +5,11 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
+use crate::sealing::key_source;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
-use crate::{api, db_backup, definitions};
+use crate::{api, db_backup, definitions, rotation};
 use netraven_service::gateway::ApiServer;
 use netraven_service::{Definitions, Worker};
 use serde_json::{Value, json};
@@ -64,11 +65,13 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
     )?;
     tracing::info!(environment = %context.effective.environment, "running");
     let mut reloads = pin!(definitions::keep_current(watch, &definitions));
+    let mut rotations = pin!(rotation::keep_rotating(context, database));
     let mut backups = pin!(db_backup::keep_backing_up(context, database));
     loop {
         tokio::select! {
             never = &mut backups => match never {},
             never = &mut reloads => match never {},
+            never = &mut rotations => match never {},
             () = signals.next() => {
                 tracing::info!("stopping");
                 if let Some(server) = server {
@@ -127,7 +130,7 @@ pub fn addresses(context: &Context, database: &Database) -> Vec<(&'static str, S
         ("service", settings.service_name.clone()),
         ("environment", context.effective.environment.clone()),
         ("database", place),
-        ("key_file", settings.vault.key_file.display().to_string()),
+        ("keys", key_source(context).map_or_else(|error| error.to_string(), |source| source.to_string())),
         ("worker", format!("up to {} sessions at the same time", settings.device.parallel_sessions)),
     ]
 }

@@ -3,7 +3,9 @@
 use super::format::{BOLD, CYAN, GREEN, RED, paint};
 use netraven_model::diff::{Hunk, Line, Side, counts, unified};
 use netraven_model::{PartKind, Span};
+use netraven_seal::{Fingerprint, markers, shorten};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// One part of a version, as far as a diff needs it.
 #[derive(Clone, Debug)]
@@ -16,14 +18,20 @@ pub struct Text {
     shown: String,
     /// The same with volatile text replaced.
     masked: String,
+    /// Secrets in volatile text: the device shows them differently each time.
+    salted: BTreeSet<Fingerprint>,
 }
 
 impl Text {
     /// A part's content with its volatile spans. Bytes that are no UTF-8 are replaced.
     pub fn new(name: &str, kind: PartKind, content: &[u8], volatile: &[Span]) -> Self {
         let shown = String::from_utf8_lossy(content).into_owned();
+        let is_volatile =
+            |secret: &Span| volatile.iter().any(|span| span.start <= secret.start && secret.end <= span.end);
+        let salted = markers(content).filter(|(span, _)| is_volatile(span));
+        let salted = salted.map(|(_, fingerprint)| fingerprint).collect();
         let masked = String::from_utf8_lossy(&mask(content, volatile)).into_owned();
-        Self { name: name.to_owned(), kind, shown, masked }
+        Self { name: name.to_owned(), kind, shown, masked, salted }
     }
 
     fn empty(name: &str, kind: PartKind) -> Self {
@@ -78,6 +86,11 @@ pub fn pair(old: Vec<Text>, new: Vec<Text>) -> Vec<(Text, Text)> {
     pairs
 }
 
+/// How many secrets read differently although the device may only have encrypted the same ones anew.
+pub fn unknown(pairs: &[(Text, Text)]) -> usize {
+    pairs.iter().map(|(old, new)| new.salted.difference(&old.salted).count()).sum()
+}
+
 /// The diff as text; `from` and `to` name the versions.
 pub fn render(parts: &[PartDiff<'_>], from: &str, to: &str, colour: bool) -> String {
     let painted = |tint: &str, text: String| if colour { paint(tint, &text) } else { text };
@@ -92,13 +105,17 @@ pub fn render(parts: &[PartDiff<'_>], from: &str, to: &str, colour: bool) -> Str
             let Hunk { old_start, old_lines, new_start, new_lines, .. } = hunk;
             lines.push(painted(CYAN, format!("@@ -{old_start},{old_lines} +{new_start},{new_lines} @@")));
             lines.extend(hunk.lines.iter().map(|line| match line {
-                Line::Same(text) => format!(" {text}"),
-                Line::Removed(text) => painted(RED, format!("-{text}")),
-                Line::Added(text) => painted(GREEN, format!("+{text}")),
+                Line::Same(text) => format!(" {}", short(text)),
+                Line::Removed(text) => painted(RED, format!("-{}", short(text))),
+                Line::Added(text) => painted(GREEN, format!("+{}", short(text))),
             }));
         }
     }
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn short(line: &str) -> String {
+    String::from_utf8_lossy(&shorten(line.as_bytes())).into_owned()
 }
 
 /// The diff as JSON: per part its name, kind, number of lines and hunks.

@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for Section<'_, '_> {
                 map.next_value_seed(Section { reader: &mut *self.reader, prefix: format!("{path}.") })?;
             } else if let Some(known) = keys::find(&path) {
                 let value = match known.kind {
-                    Kind::Patterns | Kind::Networks => {
+                    Kind::Patterns | Kind::Networks | Kind::Command => {
                         map.next_value::<Option<Several>>().map(|value| value.map(Several::text))
                     }
                     _ => map.next_value::<Option<String>>(),

@@ -30,6 +30,8 @@ pub enum Kind {
     Patterns,
     /// A list of networks and addresses, in the same forms.
     Networks,
+    /// A program and its arguments: separated by blanks, or as a JSON list; no shell reads it.
+    Command,
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -67,6 +69,14 @@ impl Kind {
                 let checked = Redactor::new(&patterns).map(|_| patterns.into());
                 checked.map_err(|error| format!("{} that can be used ({error})", self.expected()))
             }
+            Self::Command => {
+                let words = match text.trim_start().starts_with('[') {
+                    true => list(text).ok_or_else(expected)?,
+                    false => text.split_whitespace().map(str::to_owned).collect(),
+                };
+                let program = words.first().is_some_and(|program| !program.is_empty());
+                if program { Ok(words.into()) } else { Err(expected()) }
+            }
             Self::Networks => {
                 let networks = list(text).ok_or_else(expected)?;
                 let checked = Networks::new(&networks, &[]).map(|_| networks.into());
@@ -87,6 +97,7 @@ impl Kind {
             Self::Secret => "a text on one line (not shown here)".into(),
             Self::Patterns => "a list of redaction patterns".into(),
             Self::Networks => "a list of networks such as 10.0.0.0/8".into(),
+            Self::Command => "a program and its arguments".into(),
         }
     }
 
@@ -173,6 +184,16 @@ mod tests {
             assert_eq!(Kind::Level.parse(text), Ok(expected.into()));
         }
         assert_eq!(Kind::Level.parse("loud"), Err("one of error, warn, info, debug, trace".into()));
+    }
+
+    #[test]
+    fn a_command_is_split_at_blanks_or_given_as_a_list_and_no_shell_reads_it() {
+        let parse = |text: &str| Kind::Command.parse(text);
+        assert_eq!(parse("/bin/kms  get 'a b'"), Ok(serde_json::json!(["/bin/kms", "get", "'a", "b'"])));
+        assert_eq!(parse(r#"["/bin/kms", "get", "a b"]"#), Ok(serde_json::json!(["/bin/kms", "get", "a b"])));
+        for bad in ["", " ", "[]", r#"[""]"#, "[1]"] {
+            assert_eq!(parse(bad), Err("a program and its arguments".into()), "{bad:?}");
+        }
     }
 
     #[test]

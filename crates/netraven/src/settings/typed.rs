@@ -113,6 +113,17 @@ pub enum Format {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Vault {
     pub key_file: PathBuf,
+    pub key_environment: Option<String>,
+    pub key_command: Option<Vec<String>>,
+    pub rotate_every_days: u64,
+    site_fingerprints: String,
+}
+
+impl Vault {
+    /// Whether equal secrets of different devices are recognised.
+    pub fn site_fingerprints(&self) -> bool {
+        self.site_fingerprints == "on"
+    }
 }
 
 /// `platforms.*`

@@ -231,7 +231,11 @@ mod tests {
         assert!(!rotator.is_empty() && rotator.iter().all(|right| tables.contains(&right.object.as_str())));
         for role in Role::services() {
             let reads = matrix.allows(role, "sealed_values", "ciphertext", Verb::Select);
-            assert_eq!(reads, matches!(role, Role::Revealer | Role::Backup), "{role} and the values of secrets");
+            assert_eq!(
+                reads,
+                matches!(role, Role::Revealer | Role::Backup),
+                "{role} and the values of secrets"
+            );
         }
     }
 

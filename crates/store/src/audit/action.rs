@@ -42,6 +42,16 @@ actions! {
     DeviceHostKeyAccepted = "device.host_key_accepted",
     /// Host keys of devices that had none were taken from a file.
     DeviceHostKeysImported = "device.host_keys_imported",
+    /// The secrets of a configuration were given out.
+    ConfigurationRevealed = "configuration.revealed",
+    /// It was asked on which devices a secret stands.
+    SecretLocated = "secret.located",
+    /// Secrets were encrypted with the newest key.
+    KeyRotated = "key.rotated",
+    /// A key that nothing needed was taken away.
+    KeyRemoved = "key.removed",
+    /// The keys were copied into a file that a passphrase opens.
+    KeyEscrowed = "key.escrowed",
     /// A setting in the database got a value.
     SettingChanged = "setting.changed",
     /// A setting in the database went.

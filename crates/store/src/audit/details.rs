@@ -71,6 +71,24 @@ pub enum Details {
         /// Devices that got or lost the tag.
         devices: i64,
     },
+    /// Which secrets were given out.
+    Revealed {
+        /// Number of the version.
+        version: i64,
+        /// Different values.
+        secrets: usize,
+        /// Where they went: the terminal, or a file.
+        to: String,
+    },
+    /// Secrets that were encrypted anew.
+    Rotated {
+        /// With key.
+        key: u32,
+        /// How many.
+        renewed: u64,
+        /// How many could not be opened, and stay as they are.
+        unopened: u64,
+    },
     /// A dump.
     Dump {
         /// Its file.

@@ -14,4 +14,4 @@ pub use rotate::{
     CredentialColumn, SealedColumn, SealedKey, credentials_below, data_keys_below, renew_credentials,
     renew_data_keys,
 };
-pub use sightings::{Sighting, sightings};
+pub use sightings::{Sighting, sighting_on, sightings};

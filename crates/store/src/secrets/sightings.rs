@@ -34,6 +34,26 @@ pub async fn sightings(store: &Store, site_fingerprint: Fingerprint) -> Result<V
         .map_err(StoreError::query("look up where a secret stands"))
 }
 
+/// A secret on one device alone, for one whose site fingerprint is not kept.
+///
+/// # Errors
+/// The database failed.
+pub async fn sighting_on(
+    store: &Store,
+    device: DeviceId,
+    fingerprint: Fingerprint,
+) -> Result<Option<Sighting>, StoreError> {
+    const SIGHTING: &str = "SELECT v.device_id, d.hostname, v.fingerprint, v.first_seen
+        FROM sealed_values v JOIN devices d ON d.id = v.device_id
+        WHERE v.device_id = $1 AND v.fingerprint = $2";
+    sqlx::query_as(SIGHTING)
+        .bind(device.0)
+        .bind(&fingerprint.0[..])
+        .fetch_optional(store.reader())
+        .await
+        .map_err(StoreError::query("look up a secret of a device"))
+}
+
 impl FromRow<'_, PgRow> for Sighting {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {

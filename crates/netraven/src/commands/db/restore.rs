@@ -7,9 +7,10 @@ use crate::db_backup::missing_keys;
 use crate::error::{CliError, Result};
 use crate::output::format::time;
 use crate::output::note;
+use crate::sealing::vault;
 use crate::signals::StopSignals;
 use netraven_store::backup::{self, RestoreSettings, Restored, SealedSample};
-use netraven_vault::{Place, Vault};
+use netraven_vault::Place;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,7 +87,7 @@ async fn restore(args: &Args, administration: &Administration, context: &Context
 /// A key file may hold a key of the right number that is another installation's: what was restored is tried.
 fn keys_that_do_not_fit(context: &Context, restored: &Restored) -> Vec<String> {
     let missing = missing_keys(context, &restored.manifest.keys);
-    let Ok(vault) = Vault::open(&context.settings.vault.key_file) else { return missing };
+    let Ok(vault) = vault(context) else { return missing };
     if !missing.is_empty() {
         return missing;
     }
@@ -94,13 +95,11 @@ fn keys_that_do_not_fit(context: &Context, restored: &Restored) -> Vec<String> {
         let place = Place { table: &sample.table, column: &sample.column, row: sample.row };
         vault.unseal(&place, &sample.ciphertext).err()
     };
-    let file = context.settings.vault.key_file.display();
+    let source = vault.source();
     let failed = restored.samples.iter().find_map(|sample| opens(&sample));
     failed
         .map(|error| {
-            format!(
-                "the key file {file} does not open the restored secrets: {error}; put the right one there"
-            )
+            format!("the {source} does not open the restored secrets: {error}; put the right one there")
         })
         .into_iter()
         .collect()

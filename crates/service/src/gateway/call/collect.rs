@@ -2,7 +2,8 @@
 
 use super::answer::{Details, HostKeyBody, millis};
 use super::execute::{Done, platform, too_late};
-use super::request::{Call, CollectBody};
+use super::request::{Call, CollectBody, Keep};
+use super::sealing::SealedBody;
 use super::target::{Destination, destination};
 use super::track::Track;
 use crate::gateway::error::ApiError;
@@ -11,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use netraven_device::{CollectRequest, Collected, Previous};
 use netraven_model::{ErrorCode, Facts, Failure, PartKind, Phase, Span};
-use netraven_seal::{FingerprintKey, SealedConfig, SealedPart, decompress};
+use netraven_seal::{SealedConfig, SealedPart, decompress};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, timeout_at};
@@ -50,6 +51,8 @@ pub(crate) struct CollectAnswer {
     facts: Option<Facts>,
     /// The parts without secrets; none where nothing changed.
     parts: Vec<PartBody>,
+    /// The values of the secrets; `null` where there are none or `sealing` was not given.
+    sealed_secrets: Option<SealedBody>,
 }
 
 /// One part of a backup. In each secret's place stands a keyed fingerprint, `<secret:...>`.
@@ -86,14 +89,14 @@ pub(crate) async fn collect(
     body: CollectBody,
     room: Option<OwnedSemaphorePermit>,
 ) -> Result<CollectAnswer, ApiError> {
-    let (call, key, previous) = body.check(&api.limits)?;
+    let (call, keep) = body.check(&api.limits)?;
     let _room = match room {
         Some(room) => room,
         None => api.room.session().await?,
     };
-    let begin = Instant::now();
+    let (begin, previous) = (Instant::now(), keep.previous);
     let done = match destination(api, &call).await? {
-        Ok(destination) => run(api, &call, key, previous, destination, begin + call.within).await,
+        Ok(destination) => run(api, &call, keep, destination, begin + call.within).await,
         Err(failure) => Done { result: Err(failure), platform: None, learned: None },
     };
     Ok(answer(done, previous, begin.elapsed()))
@@ -102,8 +105,7 @@ pub(crate) async fn collect(
 async fn run(
     api: &Api,
     call: &Call,
-    fingerprint_key: FingerprintKey,
-    previous: Option<Previous>,
+    keep: Keep,
     mut destination: Destination,
     deadline: Instant,
 ) -> Done<Collected> {
@@ -115,8 +117,9 @@ async fn run(
     let result = match &platform {
         Ok(platform) => {
             let (job, access) = (call.job, destination.access.clone());
-            let request =
-                CollectRequest { job, access, platform: platform.clone(), fingerprint_key, previous };
+            let Keep { fingerprint_key, sealing, previous } = keep;
+            let platform = platform.clone();
+            let request = CollectRequest { job, access, platform, fingerprint_key, sealing, previous };
             match timeout_at(deadline, gateway.collect(&request)).await {
                 Ok(outcome) => track.take(outcome, &mut destination, &mut learned).await,
                 Err(_) => Err(track.fail(too_late(call.within, "the backup was expected to end"))),
@@ -145,6 +148,7 @@ fn answer(done: Done<Collected>, previous: Option<Previous>, took: Duration) -> 
         flags: Vec::new(),
         facts: None,
         parts: Vec::new(),
+        sealed_secrets: None,
     };
     let filled = result.and_then(|collected| answer.fill(collected, previous));
     if let Err(failure) = filled {
@@ -166,6 +170,7 @@ impl CollectAnswer {
             }
             Collected::Changed { config, facts, much_smaller } => {
                 self.parts = parts(&config)?;
+                self.sealed_secrets = config.secrets().map(SealedBody::from);
                 self.changed = Some(true);
                 self.significant_hash = Some(config.significant().to_string());
                 self.size = Some(config.size());

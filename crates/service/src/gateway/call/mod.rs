@@ -5,6 +5,7 @@ mod collect;
 mod execute;
 mod fields;
 mod request;
+mod sealing;
 mod target;
 mod track;
 

@@ -1,17 +1,15 @@
 //! What callers send.
 
 use super::fields::{DeviceRef, is_address, is_command, secret};
+use super::sealing::{SealingBody, key_of};
 use crate::gateway::error::ApiError;
 use crate::gateway::settings::ApiLimits;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use netraven_device::Previous;
 use netraven_model::{Hash256, HostKey, JobId, Login, Protocol, Secret};
-use netraven_seal::FingerprintKey;
+use netraven_seal::{FingerprintKey, Sealing};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 /// Commands in one request.
 const MAX_COMMANDS: usize = 64;
@@ -116,6 +114,9 @@ pub(crate) struct CollectBody {
     #[serde(deserialize_with = "secret")]
     #[schema(value_type = String, format = Password, write_only)]
     fingerprint_key: Option<Secret>,
+    /// To whom the values of secrets are sealed; without it they are not kept.
+    #[serde(default)]
+    sealing: Option<SealingBody>,
     /// The newest version that the caller has, so that an unchanged configuration is not sent again.
     #[serde(default)]
     previous: Option<PreviousBody>,
@@ -160,6 +161,17 @@ pub(crate) struct Call {
     pub(super) within: Duration,
 }
 
+/// What is needed to make a configuration safe and to tell whether it changed.
+#[derive(Debug)]
+pub(super) struct Keep {
+    /// The device's own.
+    pub(super) fingerprint_key: FingerprintKey,
+    /// To whom secrets are sealed.
+    pub(super) sealing: Option<Sealing>,
+    /// The newest version.
+    pub(super) previous: Option<Previous>,
+}
+
 struct Common {
     device_id: Option<DeviceRef>,
     ip: String,
@@ -197,17 +209,16 @@ impl ExecuteBody {
 }
 
 impl CollectBody {
-    /// The call, the device's fingerprint key and what is known of its newest version.
-    pub(super) fn check(
-        self,
-        limits: &ApiLimits,
-    ) -> Result<(Call, FingerprintKey, Option<Previous>), ApiError> {
+    /// The call, and what is to be done with the configuration.
+    pub(super) fn check(self, limits: &ApiLimits) -> Result<(Call, Keep), ApiError> {
         let key = self.fingerprint_key.as_ref().and_then(Secret::expose_text).and_then(key_of);
         let key = key.ok_or_else(|| ApiError::field("fingerprint_key", "expected 32 bytes in base64"))?;
         let previous = self.previous.as_ref().map(PreviousBody::check).transpose()?;
+        let sealing = self.sealing.as_ref().map(SealingBody::check).transpose()?;
+        let keep = Keep { fingerprint_key: key, sealing, previous };
         let Self { device_id, ip, credential, job_id, port, device_type, timeout, host_keys, .. } = self;
         let common = Common { device_id, ip, credential, job_id, port, device_type, timeout, host_keys };
-        Ok((common.check(limits)?, key, previous))
+        Ok((common.check(limits)?, keep))
     }
 }
 
@@ -269,10 +280,4 @@ impl KnownKey {
     fn into_model(self) -> HostKey {
         HostKey { algorithm: self.algorithm, key: self.key, fingerprint: self.fingerprint }
     }
-}
-
-fn key_of(text: &str) -> Option<FingerprintKey> {
-    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
-    let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(bytes.as_slice().try_into().ok()?);
-    Some(FingerprintKey::from_bytes(*bytes))
 }
