@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
 use crate::signals::StopSignals;
-use crate::{api, definitions, work};
+use crate::{api, definitions, rotation, work};
 use clap::{Subcommand, ValueEnum};
 use netraven_device::Gateway;
 use netraven_service::Definitions;
@@ -27,12 +27,22 @@ Examples:
 The API is described in docs/gateway_api.md. It asks for a key: `netraven gateway key add NAME`.
 The mode standalone is `netraven exec`. Ctrl-C or SIGTERM stops the service in order.";
 
+const ROTATION_EXAMPLES: &str = "\
+Examples:
+  netraven serve rotation --set vault.rotate_every_days=90
+
+`netraven up` does the same; alone it is of use where nothing but key rotation may have the keys of a
+database's role 'rotator'. By hand: `netraven key rotate`.";
+
 /// Services that can run alone.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serves the gateway's REST API, by which other services have devices spoken to
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(Box<GatewayArgs>),
+    /// Renews keys when they are due, and finishes rotations that were interrupted
+    #[command(after_help = ROTATION_EXAMPLES)]
+    Rotation,
 }
 
 /// How the gateway runs.
@@ -57,14 +67,19 @@ enum Mode {
 impl Command {
     /// Whether it runs until it is stopped.
     pub fn stays(&self) -> bool {
-        let Self::Gateway(args) = self;
-        args.mode == Mode::Api
+        match self {
+            Self::Gateway(args) => args.mode == Mode::Api,
+            Self::Rotation => true,
+        }
     }
 }
 
 /// Runs it.
 pub async fn run(command: Command, context: &Context) -> Result {
-    let Command::Gateway(args) = command;
+    let args = match command {
+        Command::Gateway(args) => args,
+        Command::Rotation => return rotate(context).await,
+    };
     match args.mode {
         Mode::Standalone => exec::run(&args.exec, context).await,
         Mode::Api if args.exec.asks() => {
@@ -73,6 +88,31 @@ pub async fn run(command: Command, context: &Context) -> Result {
         }
         Mode::Api => gateway(context).await,
     }
+}
+
+async fn rotate(context: &Context) -> Result {
+    let mut signals = StopSignals::listen()?;
+    let database = Database::open(context).await?;
+    let days = context.settings.vault.rotate_every_days;
+    let told = context.output.show(
+        || json!({"rotate_every_days": days}),
+        || match days {
+            0 => "Interrupted rotations are finished, no new keys are made (vault.rotate_every_days); Ctrl-C stops it.".into(),
+            days => format!("A new key is made every {days} days; Ctrl-C stops it."),
+        },
+    );
+    let ended = tokio::select! {
+        never = rotation::keep_rotating(context, &database) => match never {},
+        () = signals.next() => told,
+        () = database.died() => Err(died()),
+    };
+    database.close().await;
+    ended
+}
+
+fn died() -> CliError {
+    let error = CliError::failed("the private PostgreSQL has ended by itself");
+    CliError { exit: Exit::Database, ..error }
 }
 
 async fn gateway(context: &Context) -> Result {
@@ -104,7 +144,7 @@ async fn serve(context: &Context, database: Option<&Database>, signals: &mut Sto
     let told = tell(context, &server);
     tracing::info!(address = %server.address(), "the gateway's API is served");
     let mut reloads = pin!(definitions::keep_current(watch, &definitions));
-    let died = async {
+    let database_died = async {
         match database {
             Some(database) => database.died().await,
             None => std::future::pending().await,
@@ -113,10 +153,7 @@ async fn serve(context: &Context, database: Option<&Database>, signals: &mut Sto
     let ended = tokio::select! {
         never = &mut reloads => match never {},
         () = signals.next() => told,
-        () = died => {
-            let error = CliError::failed("the private PostgreSQL has ended by itself");
-            Err(CliError { exit: Exit::Database, ..error })
-        }
+        () = database_died => Err(died()),
     };
     tracing::info!("stopping");
     server.stop(work::GRACE).await;

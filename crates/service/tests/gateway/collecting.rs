@@ -1,6 +1,11 @@
 use crate::client::get;
 use crate::place::{Place, backup, lab};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use netraven_seal::{Fingerprint, WrappedKey};
+use netraven_vault::Vault;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 #[tokio::test]
 async fn a_backup_comes_in_parts_without_secrets_and_an_unchanged_one_is_not_sent_again() {
@@ -28,6 +33,47 @@ async fn a_backup_comes_in_parts_without_secrets_and_an_unchanged_one_is_not_sen
     lab.change(0);
     let answer = place.post("/collect", &again).await.json();
     assert_eq!(answer["changed"], true, "{answer}");
+    place.stop().await;
+    lab.shutdown().await;
+}
+
+#[tokio::test]
+async fn values_of_secrets_come_sealed_to_the_callers_key() {
+    let (place, lab) = (Place::new().await, lab(&["cisco_ios"], |_| {}));
+    let mut request = backup(&lab.device(0).unwrap());
+    let plain = place.post("/collect", &request).await.json();
+    assert_eq!(plain["sealed_secrets"], Value::Null, "nobody asked for them");
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::open_or_create(&folder.path().join("master.key")).unwrap();
+    let device = Uuid::new_v4();
+    let public = vault.sealing(device, false).public;
+    let sealing = json!({"device_uuid": device, "key_number": public.number, "public_key": STANDARD.encode(public.bytes)});
+    request["sealing"] = sealing.clone();
+    let answer = place.post("/collect", &request).await.json();
+    let sealed = &answer["sealed_secrets"];
+    let bytes = |value: &Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
+    let key = WrappedKey {
+        id: sealed["key_id"].as_str().unwrap().parse().unwrap(),
+        number: public.number,
+        wrapped: bytes(&sealed["wrapped_key"]),
+    };
+    let key = vault.open_capture(device, &key).unwrap();
+    let values = sealed["values"].as_array().unwrap();
+    assert!(!values.is_empty());
+    let text = answer["parts"].to_string();
+    for value in values {
+        let fingerprint = value["fingerprint"].as_str().unwrap();
+        let opened = Fingerprint::from_hex(fingerprint.as_bytes()).unwrap();
+        let opened = key.open(opened, &bytes(&value["ciphertext"])).unwrap();
+        assert!(!text.contains(opened.expose_text().unwrap()) && text.contains(fingerprint));
+    }
+    for (field, wrong) in [("public_key", json!("AAAA")), ("site_fingerprint_key", json!("canary"))] {
+        request["sealing"] = sealing.clone();
+        request["sealing"][field] = wrong;
+        let reply = place.post("/collect", &request).await;
+        let detail = format!("sealing.{field}: expected 32 bytes in base64");
+        assert_eq!((reply.status, reply.detail()), (422, detail));
+    }
     place.stop().await;
     lab.shutdown().await;
 }
