@@ -63,7 +63,12 @@ async fn secrets_in_answers_are_for_those_with_the_right_to_see_them() {
     // The key of the settings has no such right either.
     let settings: Value =
         post(place.address, "/execute-command", "key-of-the-settings", &request).await.json();
-    assert_eq!(settings["result"], redacted);
+    // The device's clock goes on between two answers.
+    let moves = |line: &&str| line.starts_with('!') || line.starts_with("ntp clock-period");
+    let commands =
+        |text: &str| text.lines().filter(|line| !moves(line)).map(str::to_owned).collect::<Vec<_>>();
+    let shown = settings["result"].as_str().unwrap();
+    assert_eq!(commands(shown), commands(&redacted));
     place.stop().await;
     lab.shutdown().await;
 }
