@@ -19,15 +19,16 @@ fn main() -> io::Result<()> {
             if !session.join("session.yaml").is_file() {
                 continue;
             }
-            if !session.join("session.yaml").is_file() {
-                continue;
-            }
             let folder = format!("platforms/{}/sessions/{}", name(&platform), name(&session));
             // Writing to a String cannot fail.
             let _ = writeln!(list, "    Folder {{ name: {folder:?}, files: &[");
-            for file in sorted(&session)? {
-                let _ =
-                    writeln!(list, "        ({:?}, include_str!({:?})),", name(&file), file.canonicalize()?);
+            for file in sorted(&session)?.into_iter().filter(|file| file.is_file()) {
+                let _ = writeln!(
+                    list,
+                    "        ({:?}, include_bytes!({:?})),",
+                    name(&file),
+                    file.canonicalize()?
+                );
             }
             list.push_str("    ] },\n");
         }

@@ -1,5 +1,6 @@
 //! Sessions with one device, one after the other: what they learn and what happened is collected on the way.
 
+mod files;
 mod over_http;
 
 use crate::gateway::{Gateway, Pass, Session, pause};
@@ -30,6 +31,7 @@ pub(crate) struct Course<'a> {
 }
 
 /// How a session is to be held.
+#[derive(Clone)]
 pub(crate) struct Talk {
     pub(crate) platform: Arc<Platform>,
     /// What to ask: the platform's own parts, or others.
@@ -72,7 +74,7 @@ impl<'a> Course<'a> {
             return Ok((platform, String::new(), outputs));
         }
         let connecting = Instant::now();
-        let link = self.connect(suffix).await?;
+        let link = self.connect(suffix, suffix.prefers_exec()).await?;
         let version = link.server_version().to_owned();
         let talk = match choose(&version) {
             Ok(talk) => talk,
@@ -81,12 +83,16 @@ impl<'a> Course<'a> {
                 return Err(failure);
             }
         };
-        let platform = talk.platform.clone();
-        let stay = talk.stay;
+        let again = talk.clone();
+        let (platform, stay) = (talk.platform.clone(), talk.stay);
         self.greet(&link, &platform);
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
         let outputs = match session::begin(link, self.plan(talk)).await {
-            Begun::Shell(session) => self.hold(*session, connecting, stay.then(|| platform.clone())).await?,
+            Begun::Shell(session) => {
+                let keep = stay.then(|| platform.clone());
+                let (outputs, later) = self.hold(*session, connecting, keep).await?;
+                self.fetch_later(again, outputs, later).await?
+            }
             Begun::Over(report) => {
                 self.note(&report, opened, connected_in);
                 report.result?
@@ -104,16 +110,18 @@ impl<'a> Course<'a> {
         self.dialogue.push_str("# a session that was kept open\n");
         let now = Instant::now();
         session.machine.again(talk.parts.clone(), talk.limits, now);
-        self.hold(session, now, Some(talk.platform.clone())).await.map(Some)
+        let (outputs, _) = self.hold(session, now, Some(talk.platform.clone())).await?;
+        Ok(Some(outputs))
     }
 
-    /// Runs a session to its end, or until it is idle and can be kept for the platform's next request.
+    /// Runs a session to its end, or until it is idle and can be kept for the platform's next request. What came, and the parts
+    /// whose files have to be fetched without a shell.
     async fn hold(
         &mut self,
         mut session: Session,
         connecting: Instant,
         keep: Option<Arc<Platform>>,
-    ) -> Result<Vec<Output>, Failure> {
+    ) -> Result<(Vec<Output>, Vec<usize>), Failure> {
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
         session::run(&mut session.link, &mut session.machine).await;
         let report = session.machine.interim();
@@ -122,7 +130,7 @@ impl<'a> Course<'a> {
             _ => session.link.close().await,
         }
         self.note(&report, opened, connected_in);
-        report.result
+        Ok((report.result?, report.later))
     }
 
     /// Keeps a session under what is known of the device by now, the key of a first contact included.
@@ -152,14 +160,14 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    /// Connects, several times where the way to the device is the trouble.
-    async fn connect(&mut self, platform: &Platform) -> Result<Link, Failure> {
+    /// Connects, several times where the way to the device is the trouble. With `exec` no shell is opened yet.
+    async fn connect(&mut self, platform: &Platform, exec: bool) -> Result<Link, Failure> {
         // Kept open with another credential, it would be a second session with the device.
         self.gateway.end_idle(self.access).await;
         let mut access = self.access.clone();
         access.login = platform.login(&access.login).into_owned();
         for attempt in 1.. {
-            let failure = match self.attempt(&mut access, platform.prefers_exec()).await {
+            let failure = match self.attempt(&mut access, exec).await {
                 Ok(link) => return Ok(link),
                 Err(failure) => failure,
             };
@@ -217,7 +225,8 @@ impl<'a> Course<'a> {
     fn plan(&self, talk: Talk) -> Plan {
         let Talk { platform, parts, stay, limits } = talk;
         let asks_login = self.access.target.protocol == Protocol::Telnet;
-        Plan { parts, stay, asks_login, ..Plan::backup(platform, &self.access.login, limits) }
+        let files = self.access.target.protocol == Protocol::Ssh;
+        Plan { parts, stay, asks_login, files, ..Plan::backup(platform, &self.access.login, limits) }
     }
 
     /// Turns a session's report into events and the connection log.

@@ -6,6 +6,7 @@ use crate::route;
 use crate::ssh::{self, Identity, SshConnection, SshShell, Unused};
 use crate::telnet::TelnetLine;
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, Protocol, SshProfile};
+use netraven_platform::{Fetched, FileRequest};
 use std::fmt;
 use tokio::time::Instant;
 
@@ -85,6 +86,18 @@ impl Link {
         match self {
             Self::Exec(connection) => Some(connection),
             Self::Ssh(..) | Self::Telnet(_) => None,
+        }
+    }
+
+    /// Fetches a file beside the session.
+    pub(crate) async fn fetch(&mut self, request: &FileRequest) -> Fetched {
+        match self {
+            Self::Ssh(connection, shell) => connection.fetch(request, Some(shell)).await,
+            Self::Exec(connection) => connection.fetch(request, None).await,
+            Self::Telnet(_) => {
+                let message = "files are not fetched over Telnet";
+                Fetched::Failed(Failure::new(ErrorCode::Unsupported, Phase::Collect, message))
+            }
         }
     }
 

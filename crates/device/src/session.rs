@@ -23,12 +23,15 @@ pub(crate) enum Begun {
 pub(crate) async fn begin(link: Link, plan: Plan) -> Begun {
     let (plan, channel) = match link.exec() {
         None => (plan, None),
-        Some(connection) => match exchange(connection, plan).await {
-            Ok(report) => {
-                link.close().await;
-                return Begun::Over(report);
-            }
-            Err((plan, channel)) => (*plan, channel),
+        Some(connection) => match Exchange::new(plan, Instant::now()) {
+            Err(plan) => (*plan, None),
+            Ok(exchange) => match answered(connection, exchange).await {
+                Ok(report) => {
+                    link.close().await;
+                    return Begun::Over(report);
+                }
+                Err((plan, channel)) => (*plan, channel),
+            },
         },
     };
     match link.with_shell(channel).await {
@@ -37,10 +40,25 @@ pub(crate) async fn begin(link: Link, plan: Plan) -> Begun {
     }
 }
 
+/// Fetches the files of these parts, on a connection without a shell.
+pub(crate) async fn fetch(link: Link, plan: Plan, parts: &[usize]) -> Report {
+    let exchange = Exchange::fetching(plan, parts, Instant::now());
+    let report = match link.exec() {
+        Some(connection) => answered(connection, exchange).await.ok(),
+        None => None,
+    };
+    link.close().await;
+    report.unwrap_or_else(|| {
+        let message = "a connection for files alone was expected";
+        failed(Failure::new(ErrorCode::Internal, Phase::Collect, message))
+    })
+}
+
 /// A session that never began.
 fn failed(failure: Failure) -> Report {
     Report {
         result: Err(failure),
+        later: Vec::new(),
         commands: Vec::new(),
         dialogue: String::new(),
         host: None,
@@ -51,8 +69,10 @@ fn failed(failure: Failure) -> Report {
 
 /// Asks one command after the other; gives the plan back where the device refuses the first one, as it would the others, and
 /// the channel on which it did so.
-async fn exchange(connection: &SshConnection, plan: Plan) -> Result<Report, (Box<Plan>, Option<Unused>)> {
-    let mut exchange = Exchange::new(plan, Instant::now()).map_err(|plan| (plan, None))?;
+async fn answered(
+    connection: &SshConnection,
+    mut exchange: Exchange,
+) -> Result<Report, (Box<Plan>, Option<Unused>)> {
     let mut command: Option<SshCommand> = None;
     let mut first = true;
     loop {
@@ -69,8 +89,14 @@ async fn exchange(connection: &SshConnection, plan: Plan) -> Result<Report, (Box
                     let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, message);
                     exchange.broken(failure, Instant::now());
                 }
-                Err(NotStarted::Failed(failure)) => exchange.broken(failure, Instant::now()),
+                Err(NotStarted::NoChannel(failure) | NotStarted::Failed(failure)) => {
+                    exchange.broken(failure, Instant::now());
+                }
             },
+            (Task::Fetch(request), _) => {
+                let fetched = connection.fetch(&request, None).await;
+                exchange.fetched(fetched, Instant::now());
+            }
             (Task::Wait(until), Some(running)) => match timeout_at(until.into(), running.recv()).await {
                 Ok(Piece::Output(bytes)) => exchange.output(&bytes, Instant::now()),
                 Ok(Piece::Errors(bytes)) => exchange.errors(&bytes, Instant::now()),
@@ -96,6 +122,10 @@ pub(crate) async fn run(link: &mut Link, machine: &mut Machine) {
                 if let Err(failure) = link.send(&bytes, machine.phase(), deadline.into()).await {
                     machine.broken(failure, Instant::now());
                 }
+            }
+            Next::Fetch(request) => {
+                let fetched = link.fetch(&request).await;
+                machine.fetched(fetched, Instant::now());
             }
             Next::Wait(until) => match timeout_at(until.into(), link.recv()).await {
                 Ok(Chunk::Data(bytes)) => machine.receive(&bytes, Instant::now()),

@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are errors. Patterns are regular expressions of the `regex` crate over bytes.
 
+use crate::file::FileProtocol;
 use crate::http::form::HttpForm;
 use netraven_model::PartKind;
 use serde::Deserialize;
@@ -49,6 +50,9 @@ pub(crate) struct Definition {
     /// Parts of the device that have a configuration each: VDOMs, virtual systems.
     pub contexts: Option<BTreeMap<String, Context>>,
     pub parts: Option<Vec<PartDefinition>>,
+    /// Parts behind those that `extends` brings.
+    #[serde(default)]
+    pub more_parts: Vec<PartDefinition>,
     /// What changes without meaning: the group `volatile`, or else the whole match.
     #[serde(default)]
     pub volatile: Vec<Text>,
@@ -80,6 +84,8 @@ impl Definition {
         take(&mut self.prompt_prefix, &base.prompt_prefix);
         take(&mut self.contexts, &base.contexts);
         take(&mut self.parts, &base.parts);
+        // A variant of a variant has the parts of both.
+        self.more_parts.splice(0..0, base.more_parts.iter().cloned());
         take(&mut self.facts, &base.facts);
         take(&mut self.logout, &base.logout);
         take(&mut self.http, &base.http);
@@ -191,7 +197,8 @@ pub(crate) struct Pager {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PartDefinition {
     pub name: Text,
-    pub command: String,
+    /// With `file`, what makes the file.
+    pub command: Option<String>,
     /// Commands to try where the device does not know the first one.
     #[serde(default)]
     pub alternatives: Vec<String>,
@@ -208,6 +215,45 @@ pub(crate) struct PartDefinition {
     pub balanced_braces: bool,
     /// Time limit where the general one is too short.
     pub timeout_seconds: Option<u64>,
+    /// The file of the device that is the part.
+    pub file: Option<FileForm>,
+    /// What makes an archive another one.
+    pub compare: Option<Compare>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileForm {
+    pub path: Text,
+    /// What to try, in order; without it, all there are.
+    pub over: Option<Vec<FileProtocol>>,
+    /// What removes the file: a command, or several of which the first one that the device takes counts.
+    pub cleanup: Option<OneOrMore>,
+}
+
+/// A text, or a list of them.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::More(texts) => texts,
+        }
+    }
+}
+
+/// When an archive counts as changed. Without this it never does: archives carry time stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compare {
+    /// When any byte is another one.
+    Bytes,
 }
 
 #[derive(Clone, Deserialize)]
@@ -278,6 +324,7 @@ mod tests {
             ("pager", fields::<Pager>()),
             ("context", fields::<Context>()),
             ("part", fields::<PartDefinition>()),
+            ("file", fields::<FileForm>()),
             ("secret", fields::<SecretRule>()),
             ("facts", fields::<FactRules>()),
             ("fact", fields::<FactRule>()),

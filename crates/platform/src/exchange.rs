@@ -9,7 +9,10 @@
 //! So an answer counts only when it shows its own end, as [`crate::Part::check_complete`] sees it or by the last line that the
 //! definition's `ssh.wrap` makes the device write behind it.
 
+mod files;
+
 use crate::dialogue::Dialogue;
+use crate::file::FileRequest;
 use crate::machine::{CommandRecord, Output, Plan, Report};
 use crate::platform::{Exec, Part};
 use crate::terminal::Terminal;
@@ -26,6 +29,8 @@ const MAX_ERRORS: usize = 64 * 1024;
 pub enum Task {
     /// Request this command, then ask again.
     Run(String),
+    /// Fetch this file and hand in what came of it, with [`Exchange::fetched`].
+    Fetch(FileRequest),
     /// Wait for what the command brings, at most until then.
     Wait(Instant),
     /// The device does not carry commands out as it is asked to: the session needs a shell.
@@ -36,17 +41,24 @@ pub enum Task {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The command to be requested next: a part, and which of its commands.
-    Ready {
+    /// The command to be requested next.
+    Ready(Turn),
+    Running(Turn),
+    /// The driver fetches the file that is the part.
+    Fetching {
         part: usize,
-        alternative: usize,
-    },
-    Running {
-        part: usize,
-        alternative: usize,
     },
     Unsuited,
     Done,
+}
+
+/// Which command of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    part: usize,
+    alternative: usize,
+    /// Whether it is one of those that remove the part's file.
+    cleanup: bool,
 }
 
 /// The exchange; see the module's documentation.
@@ -68,6 +80,10 @@ pub struct Exchange {
     commands: Vec<CommandRecord>,
     dialogue: Dialogue,
     failure: Option<Failure>,
+    /// Why it will fail once the file is removed from the device.
+    pending: Option<Failure>,
+    /// What the parts are called in outputs, where that is not their own place.
+    indices: Vec<usize>,
 }
 
 impl Exchange {
@@ -77,6 +93,10 @@ impl Exchange {
     /// The plan.
     pub fn new(plan: Plan, now: Instant) -> Result<Self, Box<Plan>> {
         let Some(exec) = plan.platform.exec.clone() else { return Err(Box::new(plan)) };
+        Ok(Self::begin(plan, exec, now))
+    }
+
+    fn begin(plan: Plan, exec: Exec, now: Instant) -> Self {
         let mut exchange = Self {
             state: State::Done,
             plan,
@@ -92,9 +112,11 @@ impl Exchange {
             commands: Vec::new(),
             dialogue: Dialogue::default(),
             failure: None,
+            pending: None,
+            indices: Vec::new(),
         };
-        exchange.go_on(0);
-        Ok(exchange)
+        exchange.go_on(0, now);
+        exchange
     }
 
     /// The plan again, for a session that is held another way.
@@ -107,8 +129,8 @@ impl Exchange {
         match self.state {
             State::Done => Task::Finished,
             State::Unsuited => Task::Unsuited,
-            State::Ready { part, alternative } => {
-                self.state = State::Running { part, alternative };
+            State::Ready(turn) => {
+                self.state = State::Running(turn);
                 (self.heard, self.asked, self.received) = (now, now, 0);
                 self.empty();
                 let command = self.command().to_owned();
@@ -116,7 +138,8 @@ impl Exchange {
                 self.dialogue.sent(now - self.started, &shown);
                 Task::Run(self.exec.wrap(&command))
             }
-            State::Running { part, .. } => {
+            State::Fetching { part } => self.request_file(part, now),
+            State::Running(Turn { part, .. }) => {
                 let limits = self.plan.limits;
                 let silence =
                     self.plan.parts.get(part).and_then(|part| part.timeout).unwrap_or(limits.silence);
@@ -153,7 +176,7 @@ impl Exchange {
     }
 
     fn take(&mut self, bytes: &[u8], now: Instant) -> bool {
-        if !matches!(self.state, State::Running { .. }) {
+        if !matches!(self.state, State::Running(_)) {
             return false;
         }
         self.heard = now;
@@ -168,7 +191,8 @@ impl Exchange {
 
     /// The command's channel ended in order; the connection stands.
     pub fn ended(&mut self, exit_status: Option<u32>, now: Instant) {
-        let State::Running { part: index, alternative } = self.state else { return };
+        let State::Running(turn) = self.state else { return };
+        let index = turn.part;
         let parts = self.plan.parts.clone();
         let Some(part) = parts.get(index) else { return };
         for text in [&mut self.output, &mut self.errors] {
@@ -188,7 +212,10 @@ impl Exchange {
             return;
         }
         if whole && self.is_rejected(exit_status) {
-            return self.refused(part, index, alternative, now);
+            return self.refused(part, turn, now);
+        }
+        if part.file.is_some() && whole {
+            return self.carried_out(turn, now);
         }
         if let Err(missing) = self.check(part, whole, exit_status) {
             let message =
@@ -197,7 +224,7 @@ impl Exchange {
         }
         self.record(true, now);
         self.keep(index, true, now);
-        self.go_on(index + 1);
+        self.go_on(index + 1, now);
     }
 
     /// The output without the mark behind it.
@@ -230,7 +257,8 @@ impl Exchange {
             || silent && (platform.is_rejection(errors) || exit_status.is_some_and(|status| status != 0))
     }
 
-    fn refused(&mut self, part: &Part, index: usize, alternative: usize, now: Instant) {
+    fn refused(&mut self, part: &Part, turn: Turn, now: Instant) {
+        let Turn { part: index, alternative, cleanup } = turn;
         self.record(false, now);
         if part.keep_refusal {
             let errors = self.errors.take_lines();
@@ -239,33 +267,41 @@ impl Exchange {
             self.output.feed(&answer);
             self.output.feed(&errors);
             self.keep(index, false, now);
-            return self.go_on(index + 1);
+            return self.go_on(index + 1, now);
         }
         let said = [self.errors.text(), self.answer()].concat();
         self.dialogue.answered(now - self.started, &said, |text| self.plan.redact(text));
-        if alternative + 1 < part.commands.len() {
-            self.state = State::Ready { part: index, alternative: alternative + 1 };
+        let next = Turn { alternative: alternative + 1, ..turn };
+        if self.command_of(next).is_some() {
+            self.state = State::Ready(next);
+        } else if cleanup {
+            self.dialogue.note(now - self.started, "the file is still on the device");
+            self.cleaned(index, now);
         } else if part.optional {
-            self.go_on(index + 1);
+            self.go_on(index + 1, now);
         } else {
             let message = format!("the device rejected `{}`; {}", self.shown_command(), self.quote());
             self.fail(ErrorCode::CommandRejected, message, now);
         }
     }
 
-    fn go_on(&mut self, part: usize) {
-        self.state = match part < self.plan.parts.len() {
-            true => State::Ready { part, alternative: 0 },
-            false => State::Done,
+    fn go_on(&mut self, part: usize, now: Instant) {
+        self.state = match self.plan.parts.get(part) {
+            Some(wanted) if wanted.commands.is_empty() => return self.fetch(part, now),
+            Some(_) => State::Ready(Turn { part, alternative: 0, cleanup: false }),
+            None => State::Done,
         };
     }
 
     fn command(&self) -> &str {
-        let (State::Ready { part, alternative } | State::Running { part, alternative }) = self.state else {
-            return "";
-        };
-        let part = self.plan.parts.get(part);
-        part.and_then(|part| part.commands.get(alternative)).map_or("", String::as_str)
+        let (State::Ready(turn) | State::Running(turn)) = self.state else { return "" };
+        self.command_of(turn).unwrap_or_default()
+    }
+
+    fn command_of(&self, turn: Turn) -> Option<&str> {
+        let part = self.plan.parts.get(turn.part)?;
+        let commands = if turn.cleanup { part.cleanup_commands() } else { &part.commands };
+        commands.get(turn.alternative).map(String::as_str)
     }
 
     /// The command as a log may show it.
@@ -332,7 +368,8 @@ impl Exchange {
     fn fail(&mut self, code: ErrorCode, message: String, now: Instant) {
         let failure = Failure::new(code, Phase::Collect, message);
         self.dialogue.note(now - self.started, &failure.to_string());
-        self.failure = Some(failure);
+        // What went wrong first is what went wrong.
+        self.failure = Some(self.pending.take().unwrap_or(failure));
         self.state = State::Done;
         self.outputs.clear();
         self.empty();
@@ -344,8 +381,12 @@ impl Exchange {
             let now = self.heard;
             self.fail(ErrorCode::Cancelled, "the session was given up before its end".to_owned(), now);
         }
+        for output in &mut self.outputs {
+            output.part = self.indices.get(output.part).copied().unwrap_or(output.part);
+        }
         Report {
             result: self.failure.map_or(Ok(self.outputs), Err),
+            later: Vec::new(),
             commands: self.commands,
             dialogue: self.dialogue.into_text(),
             host: None,

@@ -1,5 +1,6 @@
 use crate::Redactor;
 use crate::compile::COMMAND;
+use crate::file::RemoteFile;
 use crate::finder::Finder;
 use crate::http::{Http, Request};
 use netraven_model::{Facts, Hash256, Login, PartKind, Protocol, Secret, Span};
@@ -54,12 +55,21 @@ pub struct Platform {
     pub(crate) facts: Vec<Fact>,
 }
 
+/// What the finders found in a part; both sorted and disjoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// Where secrets stand.
+    pub secrets: Vec<Span>,
+    /// What changes without meaning.
+    pub volatile: Vec<Span>,
+}
+
 /// One piece of what a backup brings.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Name, e.g. `running-config`.
     pub name: String,
-    /// The command, and those to try where the device does not know it.
+    /// The command, and those to try where the device does not know it. Of a file, what makes it; there may be none.
     pub commands: Vec<String>,
     /// Configuration, state or archive.
     pub kind: PartKind,
@@ -70,6 +80,10 @@ pub struct Part {
     pub(crate) end: Option<Regex>,
     pub(crate) balanced_braces: bool,
     pub(crate) timeout: Option<Duration>,
+    /// The file of the device that is the part.
+    pub(crate) file: Option<RemoteFile>,
+    /// Whether an archive of other bytes is a change.
+    pub(crate) compare_bytes: bool,
     /// Whether the words of a refusal are an answer, too.
     pub(crate) keep_refusal: bool,
     /// What is sent over HTTP in the place of the commands.
@@ -183,6 +197,24 @@ impl Platform {
         self.finder.volatile(text)
     }
 
+    /// Secrets and what changes without meaning, of the content of a part by its name and kind. An archive is one secret as a
+    /// whole, because nobody can find those in it; and it has no meaning of its own, because it carries the time when it was
+    /// made, unless the definition says otherwise.
+    pub fn find_spans(&self, name: &str, kind: PartKind, content: &[u8]) -> Spans {
+        if kind != PartKind::Binary {
+            return Spans { secrets: self.find_secrets(content), volatile: self.find_volatile(content) };
+        }
+        let whole =
+            || if content.is_empty() { Vec::new() } else { vec![Span { start: 0, end: content.len() }] };
+        let over_http = self.http.iter().flat_map(|http| http.parts.iter());
+        let matters = |part: &Part| part.name == name && part.compare_bytes;
+        let volatile = match self.parts.iter().chain(over_http).any(matters) {
+            true => Vec::new(),
+            false => whole(),
+        };
+        Spans { secrets: whole(), volatile }
+    }
+
     /// The text without lines that hold a secret or match the installation's redaction patterns: for logs, events and
     /// messages, never for storage. It should begin at the beginning of a line, or else a first line is shown that has lost
     /// the word that makes it suspicious.
@@ -213,7 +245,8 @@ impl Platform {
     /// everybody; what somebody else asks for, or what has a name of the device's in it, redacted.
     pub(crate) fn show_command(&self, command: &str, own: &[&Secret]) -> String {
         let over_http = self.http.iter().flat_map(|http| http.parts.iter());
-        let parts = self.parts.iter().chain(over_http).flat_map(|part| &part.commands);
+        let parts = self.parts.iter().chain(over_http);
+        let parts = parts.flat_map(|part| part.commands.iter().chain(part.cleanup_commands()));
         let moves = self.contexts.iter().flat_map(|context| context.enter.iter().chain(&context.leave));
         let lists = self.contexts.iter().map(|context| &context.list);
         let enable = self.enable.iter().map(|enable| &enable.command);
@@ -252,9 +285,32 @@ impl Part {
             end: None,
             balanced_braces: false,
             timeout: None,
+            file: None,
+            compare_bytes: false,
             keep_refusal: true,
             requests: Vec::new(),
         }
+    }
+
+    /// What is asked to remove the part's file; the first command that the device takes counts.
+    pub(crate) fn cleanup_commands(&self) -> &[String] {
+        self.file.as_ref().map_or(&[], |file| &file.cleanup)
+    }
+
+    /// What removes the part's file, as a part of a session that has nothing else to do.
+    pub fn cleanup(&self) -> Option<Self> {
+        let commands = self.cleanup_commands().to_vec();
+        let first = commands.first()?.clone();
+        Some(Self { commands, keep_refusal: false, ..Self::command(&first) })
+    }
+
+    /// The file alone, which is there already.
+    pub(crate) fn file_only(&self) -> Self {
+        let mut part = Self { commands: Vec::new(), ..self.clone() };
+        if let Some(file) = &mut part.file {
+            file.cleanup.clear();
+        }
+        part
     }
 
     /// Whether an answer that lost its end is told from a complete one.

@@ -1,7 +1,7 @@
 use crate::pieces::{Pieces, without_a_letter};
 use crate::platforms;
 use netraven_model::{Login, PartKind};
-use netraven_platform::{Limits, Machine, Next, Part, Plan, Platform, Report, Terminal};
+use netraven_platform::{Fetched, Limits, Machine, Next, Part, Plan, Platform, Report, Terminal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,6 +131,7 @@ impl Device {
         for _ in 0..16 {
             match self.machine.next(self.now) {
                 Next::Send(bytes) => self.take(&bytes),
+                Next::Fetch(_) => self.machine.fetched(Fetched::Refused(String::new()), self.now),
                 Next::Wait(until) => return assert!(until > self.now, "a wait that is over"),
                 Next::Finished => return self.finished = true,
             }
@@ -162,6 +163,7 @@ impl Device {
         for _ in 0..1_000 {
             match self.machine.next(self.now) {
                 Next::Send(bytes) => self.take(&bytes),
+                Next::Fetch(_) => self.machine.fetched(Fetched::Refused(String::new()), self.now),
                 Next::Wait(until) => {
                     assert!(until > self.now, "a wait that is over");
                     self.now = until;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use netraven_lab::{Clock, DeviceState, Emulator, ManualClock, Personality, SessionFile};
-use netraven_model::{Facts, Failure, Login, Span};
-use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform};
+use netraven_model::{Capture, ErrorCode, Facts, Failure, Login, Phase, Span};
+use netraven_platform::{Fetched, FileRequest, Limits, Machine, Next, Output, Plan, Platform, Spans};
 use netraven_seal::{FingerprintKey, Masked, RawPart, SealError, decompress, mask};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -136,10 +136,23 @@ impl Device {
                         let answer = device.input(&sent);
                         break (line.shorten(&sent, answer.to_vec()), answer.closes());
                     }
+                    Next::Fetch(file) => machine.fetched(self.fetch(&device, &file, line.down), now),
                     Next::Wait(until) => now = until,
                     Next::Finished => return self.finish(machine, &device, line.stream),
                 }
             };
+        }
+    }
+
+    /// The file straight from the session's folder.
+    fn fetch(&self, device: &Emulator, request: &FileRequest, down: bool) -> Fetched {
+        if down {
+            let failure = Failure::new(ErrorCode::Disconnected, Phase::Collect, "the connection is down");
+            return Fetched::Failed(failure);
+        }
+        match device.file(&request.path) {
+            Some(content) => Fetched::Content(Capture::new(content.to_vec())),
+            None => Fetched::Refused(format!("no file {}", request.path)),
         }
     }
 
@@ -183,12 +196,14 @@ impl Device {
 
     fn answer(&self, output: &Output) -> Answer {
         let text = output.capture.expose_bytes();
+        let part = &self.platform.parts[output.part];
+        let Spans { secrets, volatile } = self.platform.find_spans(&part.name, part.kind, text);
         Answer {
             part: output.part,
             context: output.context.clone(),
             command: output.command.clone(),
-            secrets: self.platform.find_secrets(text),
-            volatile: self.platform.find_volatile(text),
+            secrets,
+            volatile,
             text: text.to_vec(),
         }
     }

@@ -4,7 +4,7 @@
 use chrono::DateTime;
 use netraven_lab::{Clock, Emulator, ManualClock, Personality, SessionFile, embedded};
 use netraven_model::Login;
-use netraven_platform::{Limits, Machine, Next, NotRecognised, Plan, Platforms};
+use netraven_platform::{Fetched, Limits, Machine, Next, NotRecognised, Plan, Platforms};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,7 @@ fn ask(platforms: &Platforms, session: &Arc<SessionFile>, count: usize) -> Optio
         output = loop {
             match machine.next(now) {
                 Next::Send(bytes) => break device.input(&bytes),
+                Next::Fetch(_) => machine.fetched(Fetched::Refused(String::new()), now),
                 Next::Wait(until) => now = until,
                 Next::Finished => {
                     let outputs = machine.report().result.ok()?;

@@ -3,7 +3,7 @@
 
 use netraven_lab::{Emulator, ManualClock, Personality, SessionFile, embedded};
 use netraven_model::{Login, Secret};
-use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform, Platforms};
+use netraven_platform::{Fetched, Limits, Machine, Next, Output, Plan, Platform, Platforms};
 use netraven_replay::check;
 use netraven_replay::record::{Exchange, File, RecordError, Recorded, Sent, record};
 use std::fmt::Write as _;
@@ -38,6 +38,7 @@ fn exchanges(platform: &Arc<Platform>, session: &Arc<SessionFile>, who: &Persona
         let sent = loop {
             match machine.next(now) {
                 Next::Send(bytes) => break bytes,
+                Next::Fetch(_) => machine.fetched(Fetched::Refused(String::new()), now),
                 Next::Wait(until) => now = until,
                 Next::Finished => {
                     let result = machine.report().result;

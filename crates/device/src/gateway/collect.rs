@@ -12,7 +12,7 @@ use crate::course::Course;
 use crate::outcome::{CollectOutcome, Collected};
 use crate::request::CollectRequest;
 use netraven_model::{ErrorCode, Event, Facts, Failure, Phase};
-use netraven_platform::{Output, Part, Platform};
+use netraven_platform::{Output, Part, Platform, Spans};
 use netraven_seal::{Masked, RawPart, SealError, mask};
 
 /// A configuration that lost more than half of its size is read a second time before it is believed.
@@ -60,13 +60,15 @@ async fn read(course: &mut Course<'_>, request: &CollectRequest) -> Result<(Mask
 }
 
 fn raw_part(platform: &Platform, part: &Part, output: Output) -> RawPart {
+    let Spans { secrets, volatile } =
+        platform.find_spans(&part.name, part.kind, output.capture.expose_bytes());
     RawPart {
         name: part.name.clone(),
         context: output.context,
         command: output.command,
         kind: part.kind,
-        secrets: platform.find_secrets(output.capture.expose_bytes()),
-        volatile: platform.find_volatile(output.capture.expose_bytes()),
+        secrets,
+        volatile,
         capture: output.capture,
     }
 }

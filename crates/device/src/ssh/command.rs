@@ -1,18 +1,19 @@
 use super::failures::{how, lost};
-use super::shell::open_session;
+use super::shell::{NoSession, open_session};
 use super::witness::{End, Observer, Witness};
 use crate::tcp::seconds;
 use netraven_model::{ErrorCode, Failure, Phase};
+use netraven_platform::Opening;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The only kind of extended data that there is (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
 
-/// One command on a channel of its own (RFC 4254, section 6.5). Its input is at its end from the beginning.
+/// One command or subsystem on a channel of its own (RFC 4254, section 6.5).
 pub(crate) struct SshCommand {
     channel: Channel<Msg>,
     witness: Witness,
@@ -50,6 +51,8 @@ impl std::fmt::Debug for Unused {
 pub(crate) enum NotStarted {
     /// The device has no such thing as commands without a shell. The channel is still good for one.
     Refused(Option<Unused>),
+    /// The device opens no further channel.
+    NoChannel(Failure),
     /// Anything else.
     Failed(Failure),
 }
@@ -58,16 +61,43 @@ impl SshCommand {
     pub(super) async fn start(
         handle: &Handle<Observer>,
         witness: &Witness,
-        command: &str,
+        opening: &Opening,
         within: Duration,
     ) -> Result<Self, NotStarted> {
-        match timeout(within, request(handle, witness, command)).await {
+        match timeout(within, request(handle, witness, opening)).await {
             Ok(result) => result,
             Err(_) => {
                 let message = format!("the device did not start a command within {}", seconds(within));
                 Err(NotStarted::Failed(Failure::new(ErrorCode::Timeout, Phase::Collect, message)))
             }
         }
+    }
+
+    /// Says that nothing more will be typed.
+    pub(super) async fn end_input(&self) -> Result<(), Failure> {
+        self.channel.eof().await.map_err(|_| self.gone())
+    }
+
+    /// Sends bytes; a device that takes nothing until `deadline` is a `timeout`.
+    pub(crate) async fn send(&self, bytes: Vec<u8>, deadline: Instant) -> Result<(), Failure> {
+        let length = bytes.len();
+        match timeout_at(deadline, self.channel.data_bytes(bytes)).await {
+            Ok(sent) => sent.map_err(|_| self.gone()),
+            Err(_) => {
+                let message = format!("the device takes no input: {length} bytes could not be sent in time");
+                Err(Failure::new(ErrorCode::Timeout, Phase::Collect, message))
+            }
+        }
+    }
+
+    /// Closes the channel; the connection stays.
+    pub(crate) async fn close(self) {
+        // A connection that is gone has no channels.
+        let _ = self.channel.close().await;
+    }
+
+    fn gone(&self) -> Failure {
+        lost(&self.witness.end().unwrap_or(End::Lost), Phase::Collect)
     }
 
     /// The next thing that comes; waits without limit. Dropping the future loses nothing.
@@ -83,10 +113,7 @@ impl SshCommand {
                 Some(ChannelMsg::ExitStatus { exit_status }) => self.exit_status = Some(exit_status),
                 Some(ChannelMsg::Close) => return Piece::Ended { exit_status: self.exit_status },
                 Some(_) => {}
-                None => {
-                    let end = self.witness.end().unwrap_or(End::Lost);
-                    return Piece::Lost(lost(&end, Phase::Collect));
-                }
+                None => return Piece::Lost(self.gone()),
             }
         }
     }
@@ -95,13 +122,19 @@ impl SshCommand {
 async fn request(
     handle: &Handle<Observer>,
     witness: &Witness,
-    command: &str,
+    opening: &Opening,
 ) -> Result<SshCommand, NotStarted> {
-    let gone = || NotStarted::Failed(lost(&witness.end().unwrap_or(End::Lost), Phase::Collect));
-    let channel = open_session(handle, witness, Phase::Collect).await.map_err(NotStarted::Failed)?;
+    let channel = open_session(handle, witness, Phase::Collect).await.map_err(|none| match none {
+        NoSession::Refused(failure) => NotStarted::NoChannel(failure),
+        NoSession::Lost(failure) => NotStarted::Failed(failure),
+    })?;
     let mut started =
         SshCommand { channel, witness: witness.clone(), waiting: VecDeque::new(), exit_status: None };
-    started.channel.exec(true, command).await.map_err(|_| gone())?;
+    let asked = match opening {
+        Opening::Command(command) => started.channel.exec(true, command.as_str()).await,
+        Opening::Subsystem(name) => started.channel.request_subsystem(true, *name).await,
+    };
+    asked.map_err(|_| NotStarted::Failed(started.gone()))?;
     loop {
         match started.channel.wait().await {
             Some(ChannelMsg::Success) => break,
@@ -121,6 +154,5 @@ async fn request(
             Some(_) => {}
         }
     }
-    started.channel.eof().await.map_err(|_| gone())?;
     Ok(started)
 }

@@ -11,6 +11,7 @@ use super::witness::{End, Observer, Witness};
 use crate::request::{Access, DeviceSettings};
 use crate::route::{self, Stream};
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile};
+use netraven_platform::{Fetched, FileRequest, Opening};
 use russh::client::{Config, GexParams, Handle, connect_stream};
 use russh::{Disconnect, SshId};
 use std::borrow::Cow;
@@ -208,9 +209,22 @@ impl SshConnection {
         SshShell::open(&self.handle, &self.witness, &self.terminal, self.request_timeout, channel).await
     }
 
-    /// Starts a command on a channel of its own, within the handshake's deadline.
+    /// Starts a command on a channel of its own, within the handshake's deadline. Its input is at its end from the beginning.
     pub(crate) async fn command(&self, command: &str) -> Result<SshCommand, NotStarted> {
-        SshCommand::start(&self.handle, &self.witness, command, self.request_timeout).await
+        let started = self.converse(&Opening::Command(command.to_owned())).await?;
+        started.end_input().await.map_err(NotStarted::Failed)?;
+        Ok(started)
+    }
+
+    /// Starts a command or a subsystem that is spoken with, within the handshake's deadline.
+    pub(crate) async fn converse(&self, opening: &Opening) -> Result<SshCommand, NotStarted> {
+        SshCommand::start(&self.handle, &self.witness, opening, self.request_timeout).await
+    }
+
+    /// Fetches a file of the device on a channel of its own, within the request's limits. What the shell says meanwhile, if
+    /// there is one, is thrown away.
+    pub async fn fetch(&self, request: &FileRequest, shell: Option<&mut SshShell>) -> Fetched {
+        super::fetch::fetch(self, request, shell).await
     }
 
     /// Has the server, a jump host, connect to an address and port and carry bytes there and back.

@@ -12,6 +12,7 @@ mod auth;
 mod command;
 mod connection;
 mod failures;
+mod fetch;
 mod forward;
 mod identity;
 mod keyboard;

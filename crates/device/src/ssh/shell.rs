@@ -111,19 +111,35 @@ impl std::fmt::Debug for SshShell {
     }
 }
 
+/// Why there is no channel.
+pub(super) enum NoSession {
+    /// The device has none left; the connection stands.
+    Refused(Failure),
+    /// The connection is gone.
+    Lost(Failure),
+}
+
+impl NoSession {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Refused(failure) | Self::Lost(failure) => failure,
+        }
+    }
+}
+
 /// Opens a channel for a shell or a command.
 pub(super) async fn open_session(
     handle: &Handle<Observer>,
     witness: &Witness,
     phase: Phase,
-) -> Result<Channel<Msg>, Failure> {
+) -> Result<Channel<Msg>, NoSession> {
     handle.channel_open_session().await.map_err(|error| match error {
-        Error::ChannelOpenFailure(why) => Failure::new(
+        Error::ChannelOpenFailure(why) => NoSession::Refused(Failure::new(
             ErrorCode::Disconnected,
             phase,
             format!("the device refuses to open a session: {}", why.description()),
-        ),
-        _ => lost(&witness.end().unwrap_or(End::Lost), phase),
+        )),
+        _ => NoSession::Lost(lost(&witness.end().unwrap_or(End::Lost), phase)),
     })
 }
 
@@ -136,7 +152,7 @@ async fn request(
     let gone = || lost(&witness.end().unwrap_or(End::Lost), Phase::Login);
     let channel = match channel {
         Some(Unused(channel)) => channel,
-        None => open_session(handle, witness, Phase::Login).await?,
+        None => open_session(handle, witness, Phase::Login).await.map_err(NoSession::into_failure)?,
     };
     let mut shell = SshShell {
         channel,

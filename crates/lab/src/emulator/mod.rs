@@ -100,6 +100,11 @@ impl Emulator {
         output
     }
 
+    /// The content of a file of the device, as it is now.
+    pub fn file(&self, path: &str) -> Option<bytes::Bytes> {
+        self.session.file(path, &self.view(None))
+    }
+
     /// Tells the emulator that an operator changed the device meanwhile.
     pub fn set_state(&mut self, state: DeviceState) {
         self.state = state;

@@ -4,7 +4,7 @@ use super::{SessionError, SessionFile};
 /// The files of one session, compiled in.
 struct Folder {
     name: &'static str,
-    files: &'static [(&'static str, &'static str)],
+    files: &'static [(&'static str, &'static [u8])],
 }
 
 /// Those below `platforms/`; `build.rs` lists them.
@@ -25,7 +25,7 @@ pub fn embedded_platforms() -> Vec<&'static str> {
 fn load(folder: &Folder) -> Result<SessionFile, SessionError> {
     let read = |wanted: &str| {
         let found = folder.files.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, text)| (*text).to_string()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        found.map(|(_, content)| content.to_vec()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     };
     Loader { folder: folder.name.to_string(), read: &read }.load()
 }

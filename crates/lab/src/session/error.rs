@@ -45,6 +45,9 @@ pub enum Problem {
     /// Both an inline text and a file.
     #[error("command `{0}` has both `text` and `file`; give one")]
     TwoTexts(String),
+    /// A file of the device without content, or with more than one.
+    #[error("the file `{0}` needs exactly one of `text`, `file` and `binary`")]
+    FileContent(String),
     /// A placeholder that does not exist or may not stand here.
     #[error("placeholder `{{{{{0}}}}}` is unknown here; the known ones are listed in crates/lab/README.md")]
     Placeholder(String),

@@ -1,7 +1,8 @@
 use super::error::{Place, Problem, SessionError};
 use super::expect::{ExpectTexts, PartTexts};
+use super::files::file_label;
 use super::placeholder::Scope;
-use super::schema::{RawChange, RawCommand, RawDialog, RawExpect, RawLogin, RawPager, RawSession};
+use super::schema::{RawChange, RawCommand, RawDialog, RawExpect, RawFile, RawLogin, RawPager, RawSession};
 use super::text::{BadPlaceholder, Piece, Text};
 use super::{Ask, Change, Command, Dialog, Mode, ModeId, PagerStyle, Reply, SessionFile};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ pub(super) const MAIN_FILE: &str = "session.yaml";
 impl SessionFile {
     /// Loads the session in `folder`: `session.yaml` and the text files that it names.
     pub fn from_dir(folder: &Path) -> Result<Self, SessionError> {
-        let read = |name: &str| std::fs::read_to_string(folder.join(name));
+        let read = |name: &str| std::fs::read(folder.join(name));
         Loader { folder: folder.display().to_string(), read: &read }.load()
     }
 }
@@ -23,7 +24,7 @@ impl SessionFile {
 /// Reads a session's files, from a folder or out of the program.
 pub(super) struct Loader<'a> {
     pub(super) folder: String,
-    pub(super) read: &'a dyn Fn(&str) -> std::io::Result<String>,
+    pub(super) read: &'a dyn Fn(&str) -> std::io::Result<Vec<u8>>,
 }
 
 impl Loader<'_> {
@@ -53,9 +54,10 @@ impl Loader<'_> {
             pager: raw.pager.as_ref().map(|pager| self.pager(pager)).transpose()?,
             error: self.text(&raw.error, Scope::Error)?,
             commands,
+            files: raw.files.iter().map(|file| self.device_file(file)).collect::<Result<_, _>>()?,
             changes: raw.changes.iter().map(|change| self.change(change)).collect::<Result<_, _>>()?,
             filler_block: raw.filler.as_ref().map(|block| self.text(block, Scope::Filler)).transpose()?,
-            expect: self.expect(&raw.expect, &modes)?,
+            expect: self.expect(&raw.expect, &modes, &raw.files)?,
             platform: raw.platform,
             hardware: raw.hardware,
             source: raw.source,
@@ -205,11 +207,18 @@ impl Loader<'_> {
         })
     }
 
-    fn expect(&self, raw: &RawExpect, modes: &[Mode]) -> Result<ExpectTexts, SessionError> {
+    fn expect(
+        &self,
+        raw: &RawExpect,
+        modes: &[Mode],
+        raw_files: &[RawFile],
+    ) -> Result<ExpectTexts, SessionError> {
         let mut expect =
             ExpectTexts { secrets: self.texts(&raw.secrets, Scope::Expect)?, ..Default::default() };
         for part in &raw.parts {
-            self.known_command(modes, &part.command)?;
+            if !raw_files.iter().any(|file| part.command.value == file_label(&file.path.value)) {
+                self.known_command(modes, &part.command)?;
+            }
             expect.parts.push(PartTexts {
                 command: part.command.value.clone(),
                 contains: self.texts(&part.contains, Scope::Expect)?,
@@ -234,7 +243,7 @@ impl Loader<'_> {
         known.then_some(()).ok_or_else(|| self.at(command, Problem::UnknownCommand(command.value.clone())))
     }
 
-    fn text(&self, source: &Spanned<String>, scope: Scope) -> Result<Text, SessionError> {
+    pub(super) fn text(&self, source: &Spanned<String>, scope: Scope) -> Result<Text, SessionError> {
         Text::parse(&source.value, scope)
             .map_err(|BadPlaceholder { name, .. }| self.at(source, Problem::Placeholder(name)))
     }
@@ -248,22 +257,34 @@ impl Loader<'_> {
     }
 
     fn file(&self, name: &str) -> Result<String, SessionError> {
-        (self.read)(name).map_err(|error| self.error(name, None, error.into()))
+        (self.read)(name).and_then(text).map_err(|error| self.error(name, None, error.into()))
     }
 
     /// A text file; when it is missing the error names the line that asks for it.
-    fn file_named(&self, name: &Spanned<String>) -> Result<String, SessionError> {
-        (self.read)(&name.value).map_err(|error| {
+    pub(super) fn file_named(&self, name: &Spanned<String>) -> Result<String, SessionError> {
+        self.named(name, (self.read)(&name.value).and_then(text))
+    }
+
+    pub(super) fn bytes_named(&self, name: &Spanned<String>) -> Result<Vec<u8>, SessionError> {
+        self.named(name, (self.read)(&name.value))
+    }
+
+    fn named<T>(&self, name: &Spanned<String>, read: std::io::Result<T>) -> Result<T, SessionError> {
+        read.map_err(|error| {
             let error = std::io::Error::new(error.kind(), format!("{}: {error}", name.value));
             self.at(name, error.into())
         })
     }
 
-    fn at<T>(&self, place: &Spanned<T>, problem: Problem) -> SessionError {
+    pub(super) fn at<T>(&self, place: &Spanned<T>, problem: Problem) -> SessionError {
         self.error(MAIN_FILE, Some(place.referenced.line()), problem)
     }
 
-    fn error(&self, name: &str, line: Option<u64>, problem: Problem) -> SessionError {
+    pub(super) fn error(&self, name: &str, line: Option<u64>, problem: Problem) -> SessionError {
         SessionError { place: Place { file: format!("{}/{name}", self.folder), line }, problem }
     }
+}
+
+fn text(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
 }

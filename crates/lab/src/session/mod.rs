@@ -5,6 +5,7 @@
 mod embedded;
 mod error;
 mod expect;
+mod files;
 mod filler;
 mod load;
 mod placeholder;
@@ -16,6 +17,7 @@ mod text;
 pub use embedded::{embedded, embedded_platforms};
 pub use error::{Place, Problem, SessionError};
 pub use expect::{Expectation, ExpectedPart};
+pub(crate) use files::DeviceFile;
 pub(crate) use render::{Typed, View};
 pub use schema::{Source, SourceKind};
 
@@ -43,6 +45,7 @@ pub struct SessionFile {
     pub(crate) pager: Option<PagerStyle>,
     pub(crate) error: Text,
     commands: Vec<Command>,
+    files: Vec<DeviceFile>,
     changes: Vec<Change>,
     filler_block: Option<Text>,
     expect: expect::ExpectTexts,

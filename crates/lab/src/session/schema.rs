@@ -24,6 +24,8 @@ pub(super) struct RawSession {
     pub(super) error: Spanned<String>,
     pub(super) commands: Vec<RawCommand>,
     #[serde(default)]
+    pub(super) files: Vec<RawFile>,
+    #[serde(default)]
     pub(super) changes: Vec<RawChange>,
     pub(super) filler: Option<Spanned<String>>,
     pub(super) expect: RawExpect,
@@ -94,6 +96,16 @@ pub(super) struct RawCommand {
     pub(super) close: bool,
     #[serde(default)]
     pub(super) people_only: bool,
+}
+
+/// A file of the device: one of `text`, `file` and `binary`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFile {
+    pub(super) path: Spanned<String>,
+    pub(super) text: Option<Spanned<String>>,
+    pub(super) file: Option<Spanned<String>>,
+    pub(super) binary: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,6 @@ use crate::definition::{PartDefinition, Text};
 use crate::http::form::{Auth, HttpForm, HttpPartForm, PlaceForm, RequestForm, Scheme};
 use crate::http::{Escape, Http, Place, Request, Template, Variable};
 use crate::platform::Part;
-use netraven_model::PartKind;
 use std::collections::BTreeMap;
 
 /// Headers that belong to the transport.
@@ -52,10 +51,13 @@ pub(super) fn compile_http(form: HttpForm, cli: &[Part]) -> Result<Http, Problem
                 "http: parts expected, or a command that brings those of the command line".to_owned(),
             ));
         }
+        None if cli.iter().any(|part| part.file.is_some() && !part.optional) => {
+            return Err((0, "http: parts expected, because files are not fetched over HTTP".to_owned()));
+        }
         None if cli.iter().any(|part| part.for_each.is_some()) => {
             return Err((0, "http: parts expected, because contexts are not entered over HTTP".to_owned()));
         }
-        None => cli.to_vec(),
+        None => cli.iter().filter(|part| part.file.is_none()).cloned().collect(),
     };
     if parts.is_empty() {
         return Err((0, "http: expected at least one part".to_owned()));
@@ -182,12 +184,9 @@ impl Compiler<'_> {
         if form.command.is_some() && !has_command {
             return wrong("`http: command` is expected, which says how a command is run");
         }
-        if form.kind == PartKind::Binary && (form.end.is_some() || form.balanced_braces) {
-            return wrong("an archive has no lines");
-        }
         let written = PartDefinition {
             name: form.name.clone(),
-            command: form.command.clone().unwrap_or_else(|| form.name.value.clone()),
+            command: Some(form.command.clone().unwrap_or_else(|| form.name.value.clone())),
             alternatives: form.alternatives.clone(),
             kind: form.kind,
             optional: form.optional,
@@ -195,6 +194,8 @@ impl Compiler<'_> {
             end: form.end.clone(),
             balanced_braces: form.balanced_braces,
             timeout_seconds: form.timeout_seconds,
+            file: None,
+            compare: form.compare,
         };
         let requests = form.requests.iter().map(|request| self.request(request, Role::Part));
         let requests = requests.collect::<Result<Vec<_>, Problem>>()?;

@@ -3,18 +3,20 @@
 
 mod facts;
 mod http;
+mod parts;
 mod secrets;
 
 use crate::Redactor;
 use crate::definition::{
-    Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, LineEnd,
-    PartDefinition, Ssh, Text,
+    Channel, Context as ContextText, Definition, Detect as DetectText, Enable as EnableText, LineEnd, Ssh,
+    Text,
 };
 use crate::finder::{Finder, GENERAL, Rules};
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
 use facts::compile_facts;
 use http::compile_http;
 use netraven_model::{Hash256, PartKind};
+use parts::{compile_part, compile_parts};
 use regex::bytes::{Regex, RegexBuilder};
 use secrets::check_secret;
 use std::sync::Arc;
@@ -48,11 +50,8 @@ pub(crate) fn compile(
     }
     let contexts = definition.contexts.unwrap_or_default();
     let contexts = contexts.into_iter().map(compile_context).collect::<Result<Vec<_>, Problem>>()?;
-    let parts = required(definition.parts, "parts")?.into_iter();
-    let parts = parts.map(|part| compile_part(part, &contexts)).collect::<Result<Vec<_>, Problem>>()?;
-    if parts.is_empty() {
-        return Err((0, "parts: expected at least one".to_owned()));
-    }
+    let parts = required(definition.parts, "parts")?.into_iter().chain(definition.more_parts);
+    let parts = compile_parts(parts, &contexts)?;
     definition.secrets.iter().try_for_each(check_secret)?;
     patterns(&definition.volatile)?;
     let secrets = definition.secrets.iter().map(|rule| rule.pattern.value.as_str());
@@ -195,7 +194,10 @@ fn compile_ssh(ssh: Ssh, parts: &[Part]) -> Result<Option<Exec>, Problem> {
         return Err((line(wrap), format!("ssh: `wrap` has no {COMMAND} in it")));
     }
     // Braces are balanced at every end of a block, too.
-    let unproven = |part: &Part| ssh.end.is_none() && part.end.is_none() && part.kind == PartKind::Config;
+    let unproven = |part: &Part| {
+        let config = part.kind == PartKind::Config && part.file.is_none();
+        config && ssh.end.is_none() && part.end.is_none()
+    };
     let wrong = parts.iter().find(|part| part.for_each.is_some() || unproven(part));
     if let Some(part) = wrong {
         let needs = "over `channel: exec` a configuration must show its end (`end`, or `wrap` and `end` of `ssh`), and have no contexts";
@@ -229,35 +231,6 @@ fn one_command(command: &str, line: u64, of: &str) -> Result<(), Problem> {
         true => Err((line, format!("'{of}': {command:?} is not one command"))),
         false => Ok(()),
     }
-}
-
-fn compile_part(part: PartDefinition, contexts: &[Context]) -> Result<Part, Problem> {
-    if part.timeout_seconds == Some(0) {
-        return Err((
-            line(&part.name),
-            format!("part '{}': timeout_seconds must be above 0", part.name.value),
-        ));
-    }
-    let mut commands = vec![part.command];
-    commands.extend(part.alternatives);
-    let at = line(&part.name);
-    commands.iter().try_for_each(|command| one_command(command, at, &part.name.value))?;
-    let for_each = part.for_each.as_ref().map(|wanted| {
-        let found = contexts.iter().position(|context| context.name == wanted.value);
-        found.ok_or_else(|| (line(wanted), format!("for_each: no context '{}'", wanted.value)))
-    });
-    Ok(Part {
-        for_each: for_each.transpose()?,
-        end: part.end.as_ref().map(line_pattern).transpose()?,
-        name: part.name.value,
-        commands,
-        kind: part.kind,
-        optional: part.optional,
-        balanced_braces: part.balanced_braces,
-        timeout: part.timeout_seconds.map(Duration::from_secs),
-        keep_refusal: false,
-        requests: Vec::new(),
-    })
 }
 
 fn rules<'a>(patterns: impl Iterator<Item = &'a str>, group: &'static str) -> Result<Rules, Problem> {

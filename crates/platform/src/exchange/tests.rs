@@ -44,7 +44,7 @@ fn converse(exchange: &mut Exchange, now: Instant, answers: &[(&str, &str, Optio
     loop {
         match exchange.next(now) {
             Task::Run(command) => asked.push(command),
-            Task::Finished | Task::Unsuited => return asked,
+            Task::Finished | Task::Unsuited | Task::Fetch(_) => return asked,
             Task::Wait(_) => {
                 let (output, errors, status) = answers.next().expect("nothing more is asked");
                 output.as_bytes().chunks(3).for_each(|piece| exchange.output(piece, now));
@@ -205,4 +205,34 @@ fn what_broke_off_is_told_without_the_secrets_of_the_command_and_of_the_login() 
     exchange.broken(lost, now);
     let shown = format!("{:?}", exchange.report());
     assert!(shown.contains("it said: bye") && !shown.contains("canary"), "{shown}");
+}
+
+const FILE: &str = "  - {name: archive, kind: binary, command: make it, file: {path: /a, cleanup: rm /a}}\n";
+
+#[test]
+fn a_file_is_made_fetched_and_removed_on_channels_of_their_own() {
+    let (mut exchange, now) = start(&format!("{DEFINITION}{FILE}"));
+    let (state, config) = (("up\nthe-end\n", "", Some(0)), ("end\nthe-end\n", "", Some(0)));
+    let asked = converse(&mut exchange, now, &[state, config, ("made\nthe-end\n", "", Some(0))]);
+    assert_eq!(asked.last().unwrap(), "make it; mark");
+    let Task::Fetch(request) = exchange.next(now) else { panic!("a file is wanted") };
+    assert_eq!((request.path.as_str(), request.most), ("/a", 1000));
+    exchange.fetched(crate::Fetched::Content(Capture::new(b"\x00 content\n\n".to_vec())), now);
+    assert_eq!(converse(&mut exchange, now, &[("the-end\n", "", Some(0))]), ["rm /a; mark"]);
+    let report = exchange.report();
+    let outputs = report.result.unwrap();
+    assert_eq!((outputs[2].command.as_str(), outputs[2].part), ("file /a", 2));
+    assert_eq!(outputs[2].capture.expose_bytes(), b"\x00 content\n\n");
+    assert!(report.dialogue.contains("made") && !report.dialogue.contains("content"), "{}", report.dialogue);
+}
+
+#[test]
+fn files_alone_keep_the_places_of_their_parts_and_nothing_is_made_or_removed() {
+    let plan = Plan::backup(platform(&format!("{DEFINITION}{FILE}")).unwrap(), &Login::default(), limits());
+    let now = Instant::now();
+    let mut exchange = Exchange::fetching(plan, &[2], now);
+    assert!(matches!(exchange.next(now), Task::Fetch(_)));
+    exchange.fetched(crate::Fetched::Content(Capture::new(b"x".to_vec())), now);
+    assert_eq!(exchange.next(now), Task::Finished);
+    assert_eq!(exchange.report().result.unwrap()[0].part, 2);
 }

@@ -149,6 +149,7 @@ impl HttpExchange {
                 Some(failure) => Err(failure),
                 None => Ok(self.outputs),
             },
+            later: Vec::new(),
             commands: self.commands,
             dialogue: self.dialogue.into_text(),
             host: None,

@@ -1,6 +1,6 @@
 //! The section `http` of a `platform.yaml`, as it is written.
 
-use crate::definition::Text;
+use crate::definition::{Compare, Text};
 use netraven_model::PartKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -120,4 +120,5 @@ pub(crate) struct HttpPartForm {
     #[serde(default)]
     pub balanced_braces: bool,
     pub timeout_seconds: Option<u64>,
+    pub compare: Option<Compare>,
 }

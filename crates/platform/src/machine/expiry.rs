@@ -27,7 +27,9 @@ impl Machine {
             State::Collect { .. } => self.wanted().and_then(|part| part.timeout).unwrap_or(limits.silence),
             State::Logout => limits.logout,
             State::Check => limits.silence.min(CHECK),
-            State::Enable { .. } | State::Prepare { .. } | State::Idle | State::Done => limits.silence,
+            State::Enable { .. } | State::Prepare { .. } | State::Fetch | State::Idle | State::Done => {
+                limits.silence
+            }
         };
         (self.heard + silence).min(self.started + limits.session)
     }
@@ -87,7 +89,8 @@ impl Machine {
     pub(super) fn fail(&mut self, code: ErrorCode, message: String, now: Instant) {
         let failure = Failure::new(code, self.phase(), message);
         self.dialogue.note(now - self.started, &failure.to_string());
-        self.failure = Some(failure);
+        // What went wrong first is what went wrong.
+        self.failure = Some(self.pending.take().unwrap_or(failure));
         self.state = State::Done;
         self.outgoing.clear();
         self.outputs.clear();

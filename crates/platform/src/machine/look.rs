@@ -21,7 +21,7 @@ impl Machine {
             State::Prepare { step } => self.look_prepare(step, now),
             State::Collect { .. } => self.look_collect(now),
             State::Check => self.look_check(),
-            State::Idle | State::Logout | State::Done => {}
+            State::Fetch | State::Idle | State::Logout | State::Done => {}
         }
     }
 
@@ -60,14 +60,15 @@ impl Machine {
     /// Takes the next step, or logs out behind the last one.
     pub(super) fn go_on(&mut self, now: Instant) {
         let platform = self.plan.platform.clone();
-        match self.steps.advance(&platform) {
+        match self.steps.advance(&platform).cloned() {
+            Some(Step::Part { part, .. }) if self.plan.parts[part].file.is_some() => self.ask_file(part, now),
             Some(_) => self.ask(0, now),
             None if self.plan.stay => self.state = State::Idle,
             None => self.leave(now),
         }
     }
 
-    fn ask(&mut self, alternative: usize, now: Instant) {
+    pub(super) fn ask(&mut self, alternative: usize, now: Instant) {
         self.state = State::Collect { alternative, suspects: 0, suspect: None };
         let command = self.last_command().to_owned();
         self.send_command(&command, now);
@@ -85,6 +86,7 @@ impl Machine {
         match self.steps.current().cloned() {
             Some(Step::Part { part, context }) => self.look_part(part, context, now),
             Some(Step::List(index)) => self.look_list(index, now),
+            Some(Step::Cleanup(part)) => self.look_cleanup(part, now),
             _ => self.look_move(now),
         }
     }
@@ -107,6 +109,8 @@ impl Machine {
             } else {
                 self.rejected(now);
             }
+        } else if wanted.file.is_some() {
+            self.file_made(part, now);
         } else if let Err(missing) = wanted.check_complete(self.answer()) {
             if self.unbury(now) {
                 return;

@@ -13,6 +13,7 @@
 mod answer;
 mod buried;
 mod expiry;
+mod files;
 mod login;
 mod look;
 mod questions;
@@ -53,6 +54,8 @@ enum State {
         suspects: u32,
         suspect: Option<Doubt>,
     },
+    /// The driver fetches the file that is the part.
+    Fetch,
     /// All is asked; the prompt stands there.
     Idle,
     /// It is seen whether an idle session still answers.
@@ -127,6 +130,10 @@ pub struct Machine {
     commands: Vec<CommandRecord>,
     dialogue: Dialogue,
     failure: Option<Failure>,
+    /// Why the session will fail once the file is removed from the device.
+    pending: Option<Failure>,
+    /// Parts whose files are to be fetched when the shell is closed.
+    later: Vec<usize>,
 }
 
 /// What waits to be sent may be a secret.
@@ -163,12 +170,14 @@ impl Machine {
             commands: Vec::new(),
             dialogue: Dialogue::default(),
             failure: None,
+            pending: None,
+            later: Vec::new(),
         }
     }
 
     /// The device sent something.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
-        if matches!(self.state, State::Idle | State::Logout | State::Done) {
+        if matches!(self.state, State::Fetch | State::Idle | State::Logout | State::Done) {
             // Everything wanted is there; what is said now is a log message or a farewell.
             return;
         }
@@ -210,6 +219,9 @@ impl Machine {
             if matches!(self.state, State::Idle | State::Done) {
                 return Next::Finished;
             }
+            if let Some(request) = self.file_request(now) {
+                return Next::Fetch(request);
+            }
             let deadline = self.deadline();
             if now < deadline {
                 return Next::Wait(deadline);
@@ -224,7 +236,7 @@ impl Machine {
             State::Login { .. } => Phase::Login,
             State::Enable { .. } => Phase::Enable,
             State::Prepare { .. } => Phase::Prepare,
-            State::Collect { .. } | State::Idle | State::Check => Phase::Collect,
+            State::Collect { .. } | State::Fetch | State::Idle | State::Check => Phase::Collect,
             State::Logout | State::Done => Phase::Logout,
         }
     }
@@ -257,6 +269,7 @@ impl Machine {
                 Some(failure) => Err(failure),
                 None => Ok(outputs),
             },
+            later: std::mem::take(&mut self.later),
             commands: std::mem::take(&mut self.commands),
             dialogue: std::mem::take(&mut self.dialogue).into_text(),
             host: self.host.as_ref().map(|host| String::from_utf8_lossy(host).into_owned()),

@@ -20,6 +20,8 @@ pub(super) enum Step {
     Move(String),
     /// A part in each context of its kind, whose names are listed first.
     Each { part: usize, context: usize },
+    /// What removes the file of a part.
+    Cleanup(usize),
     /// A part.
     Part { part: usize, context: Option<Arc<str>> },
 }
@@ -59,6 +61,11 @@ impl Steps {
             }
         };
         self.current.as_ref()
+    }
+
+    /// Takes this step next.
+    pub(super) fn push(&mut self, step: Step) {
+        self.left.push_front(step);
     }
 
     fn expand(&mut self, part: usize, index: usize, context: &Context) {
@@ -126,6 +133,10 @@ impl Machine {
             Step::List(context) => platform.contexts.get(*context).map(|context| context.list.as_str()),
             Step::Move(command) => Some(command),
             Step::Each { .. } => None,
+            Step::Cleanup(part) => {
+                let part = self.plan.parts.get(*part)?;
+                part.cleanup_commands().get(alternative).map(String::as_str)
+            }
             Step::Part { part, .. } => {
                 self.plan.parts.get(*part)?.commands.get(alternative).map(String::as_str)
             }

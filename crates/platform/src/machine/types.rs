@@ -1,6 +1,6 @@
 //! What goes into a session machine and what comes out.
 
-use crate::{Part, Platform, hide_own};
+use crate::{FileRequest, Part, Platform, hide_own};
 use netraven_model::{Capture, Failure, Login, Secret};
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ pub struct Plan {
     /// Whether nobody has logged in yet, as over Telnet: then what devices ask in general is answered, too, and not only
     /// what the platform says.
     pub asks_login: bool,
+    /// Whether files of the device can be fetched beside the session. Otherwise parts that are files are left out, or the
+    /// session fails where they are not optional.
+    pub files: bool,
     /// The login's user name, for devices that ask for it inside the session.
     pub username: String,
     /// The login's password: the answer to `enable` where there is no secret of its own.
@@ -56,6 +59,7 @@ impl Plan {
             parts: platform.parts.clone(),
             stay: false,
             asks_login: false,
+            files: true,
             platform,
             username: login.username.clone(),
             password: login.password.clone(),
@@ -87,6 +91,8 @@ pub enum Next {
     Send(Zeroizing<Vec<u8>>),
     /// Wait for bytes, at most until then.
     Wait(Instant),
+    /// Fetch this file and hand in what came of it, with [`super::Machine::fetched`].
+    Fetch(FileRequest),
     /// Take the report.
     Finished,
 }
@@ -96,6 +102,7 @@ impl fmt::Debug for Next {
         match self {
             Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Self::Wait(until) => write!(f, "Wait({until:?})"),
+            Self::Fetch(request) => write!(f, "Fetch({request:?})"),
             Self::Finished => f.write_str("Finished"),
         }
     }
@@ -138,6 +145,9 @@ pub struct CommandRecord {
 pub struct Report {
     /// The parts in the platform's order, or why there are none.
     pub result: Result<Vec<Output>, Failure>,
+    /// Parts whose files could not be fetched while the shell was open: indices into the plan's parts. What removes them from
+    /// the device was not asked either.
+    pub later: Vec<usize>,
     /// Every command of the backup.
     pub commands: Vec<CommandRecord>,
     /// The readable record, redacted.

@@ -3,7 +3,7 @@
 use crate::device::{RecordedDevice, clean};
 use crate::recording::{Recording, wire};
 use netraven_model::{Failure, Login, PartKind};
-use netraven_platform::{Limits, Machine, Next, Output, Plan, Platform, Terminal};
+use netraven_platform::{Fetched, Limits, Machine, Next, Output, Plan, Platform, Terminal};
 use netraven_seal::{FingerprintKey, RawPart, decompress, mask};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -101,6 +101,7 @@ fn play(platform: &Arc<Platform>, device: &mut RecordedDevice) -> Result<Vec<Out
         bytes = loop {
             match machine.next(now) {
                 Next::Send(sent) => break device.answer(&sent, platform),
+                Next::Fetch(_) => machine.fetched(Fetched::Refused(String::new()), now),
                 Next::Wait(until) => now = until,
                 Next::Finished => return machine.report().result,
             }

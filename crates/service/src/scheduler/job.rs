@@ -5,7 +5,7 @@ use super::login::{open, open_hop};
 use chrono::Utc;
 use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
 use netraven_model::{Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase};
-use netraven_platform::{AUTO, Platform, Platforms};
+use netraven_platform::{AUTO, Platform, Platforms, Spans};
 use netraven_seal::RawPart;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop};
 use netraven_store::logs::Dialogue;
@@ -255,9 +255,10 @@ impl<'a> Course<'a> {
 
 /// A stored part as if it had come from the device just now.
 fn reread(part: Part, platform: &Platform) -> RawPart {
+    let Spans { secrets, volatile } = platform.find_spans(&part.name, part.kind, &part.content);
     RawPart {
-        secrets: platform.find_secrets(&part.content),
-        volatile: platform.find_volatile(&part.content),
+        secrets,
+        volatile,
         name: part.name,
         context: part.context,
         command: part.command,

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::target::Chosen;
 use crate::work::device_settings;
-use netraven_device::{Chunk, DeviceSettings, SshShell, open};
+use netraven_device::{Chunk, DeviceSettings, SshConnection, SshShell, open};
 use netraven_model::{ErrorCode, Failure, Login, Phase, Protocol};
 use netraven_platform::{Machine, Next, Output, Plan, Platform};
 use netraven_replay::record::{Exchange, Sent};
@@ -34,7 +34,7 @@ pub async fn converse(chosen: &Chosen, platform: &Arc<Platform>, context: &Conte
     let mut connection = opened.map_err(|open| open.failure)?;
     let ssh_version = connection.server_version().to_owned();
     let ended = match connection.shell().await {
-        Ok(mut shell) => session(&mut shell, chosen, platform, &settings).await,
+        Ok(mut shell) => session(&connection, &mut shell, chosen, platform, &settings).await,
         Err(failure) => Err(failure),
     };
     connection.disconnect().await;
@@ -43,6 +43,7 @@ pub async fn converse(chosen: &Chosen, platform: &Arc<Platform>, context: &Conte
 }
 
 async fn session(
+    connection: &SshConnection,
     shell: &mut SshShell,
     chosen: &Chosen,
     platform: &Arc<Platform>,
@@ -63,6 +64,10 @@ async fn session(
                     false => Sent::Keys(bytes.to_vec()),
                 };
                 exchanges.push(Exchange { sent, received: Vec::new() });
+            }
+            Next::Fetch(file) => {
+                let fetched = connection.fetch(&file, Some(&mut *shell)).await;
+                machine.fetched(fetched, Instant::now());
             }
             Next::Wait(until) => match timeout_at(until.into(), shell.recv()).await {
                 Ok(Chunk::Data(bytes)) => {
