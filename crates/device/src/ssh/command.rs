@@ -10,6 +10,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
+/// How long a device may take to close a channel.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// The only kind of extended data that there is (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
 
@@ -39,6 +42,17 @@ pub(crate) enum Piece {
 
 /// A channel on which nothing was started.
 pub(crate) struct Unused(pub(super) Channel<Msg>);
+
+impl Unused {
+    /// Closes the channel and waits until the device has done so, too: some have one only.
+    pub(super) async fn close(self) {
+        let Self(mut channel) = self;
+        // A connection that is gone has no channels.
+        let _ = channel.close().await;
+        let closed = async { while !matches!(channel.wait().await, Some(ChannelMsg::Close) | None) {} };
+        let _ = timeout(FAREWELL, closed).await;
+    }
+}
 
 impl std::fmt::Debug for Unused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -92,8 +106,7 @@ impl SshCommand {
 
     /// Closes the channel; the connection stays.
     pub(crate) async fn close(self) {
-        // A connection that is gone has no channels.
-        let _ = self.channel.close().await;
+        Unused(self.channel).close().await;
     }
 
     fn gone(&self) -> Failure {

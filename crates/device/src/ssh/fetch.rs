@@ -1,14 +1,17 @@
 //! Fetching a file on a channel of its own: the driver of a [`Transfer`].
 
-use super::command::{NotStarted, Piece};
+use super::command::{NotStarted, Piece, SshCommand};
 use super::connection::SshConnection;
 use super::shell::SshShell;
 use crate::link::Chunk;
-use netraven_platform::{Fetched, FileProtocol, FileRequest, Transfer, TransferNext};
+use netraven_platform::{Fetched, FileProtocol, FileRequest, Opening, Transfer, TransferNext};
 use std::time::{Duration, Instant};
 
 /// Requests are short: a device that cannot take one for so long takes nothing any more.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a channel is tried again, and how long to wait in between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Tries one protocol after the other until one brings the file, or fails for another reason than that it is not spoken
 /// or the file is not given.
@@ -34,10 +37,13 @@ async fn fetch_over(
     mut shell: Option<&mut SshShell>,
 ) -> Fetched {
     let mut transfer = Transfer::new(request, protocol, Instant::now());
-    let started = connection.converse(&Transfer::opening(&request.path, protocol)).await;
+    let started = start(connection, &Transfer::opening(&request.path, protocol), shell.is_none()).await;
     let mut channel = match started {
         Ok(channel) => channel,
-        Err(NotStarted::Refused(_)) => {
+        Err(NotStarted::Refused(channel)) => {
+            if let Some(channel) = channel {
+                channel.close().await;
+            }
             transfer.refused();
             return transfer.finish();
         }
@@ -63,6 +69,18 @@ async fn fetch_over(
     }
     channel.close().await;
     transfer.finish()
+}
+
+/// Opens a channel. Where nothing but another transfer may have been in its way it is tried again: devices with one channel
+/// give it back only when the program on it has ended.
+async fn start(connection: &SshConnection, opening: &Opening, alone: bool) -> Result<SshCommand, NotStarted> {
+    for _ in 0..TRIES {
+        match connection.converse(opening).await {
+            Err(NotStarted::NoChannel(_)) if alone => tokio::time::sleep(PAUSE).await,
+            other => return other,
+        }
+    }
+    connection.converse(opening).await
 }
 
 fn take(transfer: &mut Transfer, piece: Piece) {

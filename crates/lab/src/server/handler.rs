@@ -1,3 +1,4 @@
+use super::files;
 use super::settings::Failing;
 use super::world::World;
 use russh::keys::ssh_key::PublicKey;
@@ -7,18 +8,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// One client, as the SSH library sees it: logs in, opens one channel, asks for a shell.
+/// Channels that may be open and unused at the same time.
+const MAX_CHANNELS: usize = 8;
+
+/// One client, as the SSH library sees it: logs in, opens one channel, asks for a shell; of a device with files, more
+/// channels, for those.
 pub(super) struct Login {
     world: Arc<World>,
     index: u32,
-    channel: Option<Channel<Msg>>,
+    /// Opened, and nothing runs on them.
+    channels: Vec<Channel<Msg>>,
     /// Gets the channel once a shell runs on it.
     shell: Option<oneshot::Sender<Channel<Msg>>>,
 }
 
 impl Login {
     pub(super) fn new(world: Arc<World>, index: u32, shell: oneshot::Sender<Channel<Msg>>) -> Self {
-        Self { world, index, channel: None, shell: Some(shell) }
+        Self { world, index, channels: Vec::new(), shell: Some(shell) }
     }
 
     fn check(&self, user: &str, password: &[u8]) -> Auth {
@@ -36,6 +42,12 @@ impl Login {
     fn unless_refusing(&self, right: bool) -> Auth {
         let refuses = self.world.failing(self.index) == Some(Failing::WrongPassword);
         if right && !refuses { Auth::Accept } else { Auth::reject() }
+    }
+
+    /// The channel, which is used from now on.
+    fn take(&mut self, id: ChannelId) -> Option<Channel<Msg>> {
+        let at = self.channels.iter().position(|channel| channel.id() == id)?;
+        Some(self.channels.swap_remove(at))
     }
 
     fn refuse(&self, what: &str, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
@@ -78,11 +90,12 @@ impl Handler for Login {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), russh::Error> {
-        // Devices give one command line per connection.
-        if self.channel.is_some() || self.shell.is_none() {
+        // Devices give one command line per connection, and what else there is beside it.
+        let more = self.world.session(self.index).has_files() && self.channels.len() < MAX_CHANNELS;
+        if !more && (!self.channels.is_empty() || self.shell.is_none()) {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
         } else {
-            self.channel = Some(channel);
+            self.channels.push(channel);
             reply.accept().await;
         }
         Ok(())
@@ -103,9 +116,10 @@ impl Handler for Login {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
-        let (Some(opened), Some(shell)) = (self.channel.take(), self.shell.take()) else {
+        let Some(shell) = self.shell.take() else {
             return self.refuse("a second shell", channel, session);
         };
+        let Some(opened) = self.take(channel) else { return session.channel_failure(channel) };
         session.channel_success(channel)?;
         // When nobody waits for it any more the connection is being ended.
         shell.send(opened).map_err(|_| russh::Error::Disconnect)
@@ -114,9 +128,17 @@ impl Handler for Login {
     async fn exec_request(
         &mut self,
         channel: ChannelId,
-        _command: &[u8],
+        command: &[u8],
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        let has_files = self.world.session(self.index).has_files();
+        if let Some(path) = files::path_of_scp(command).filter(|_| has_files) {
+            let Some(opened) = self.take(channel) else { return session.channel_failure(channel) };
+            session.channel_success(channel)?;
+            let content = self.world.file(self.index, &path);
+            tokio::spawn(files::serve_scp(opened, path, content, self.world.settings.idle_timeout));
+            return Ok(());
+        }
         // Like many devices that only have a shell. To ask is no misbehaviour: families that have it are asked so.
         session.channel_failure(channel)
     }
@@ -127,6 +149,12 @@ impl Handler for Login {
         name: &str,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        if name == "sftp" && self.world.session(self.index).has_files() {
+            let Some(opened) = self.take(channel) else { return session.channel_failure(channel) };
+            session.channel_success(channel)?;
+            tokio::spawn(files::serve_sftp(opened, self.world.clone(), self.index));
+            return Ok(());
+        }
         let name: String = name.chars().take(40).collect();
         self.refuse(&format!("the subsystem {name}"), channel, session)
     }

@@ -3,6 +3,7 @@
 mod address;
 mod connection;
 mod error;
+mod files;
 mod handler;
 mod listen;
 mod settings;

@@ -4,6 +4,7 @@ use super::address::address_of;
 use super::error::LabError;
 use super::settings::{Failing, LabSettings};
 use crate::clock::Clock;
+use crate::emulator::Emulator;
 use crate::personality::{DeviceState, Personality};
 use crate::session::{SessionFile, embedded, embedded_platforms};
 use bytes::Bytes;
@@ -93,6 +94,14 @@ impl World {
         personality.username = self.settings.username.clone();
         personality.enable = self.settings.enable.clone();
         personality
+    }
+
+    /// The content of a file of device `index`, as it is now.
+    pub(super) fn file(&self, index: u32, path: &str) -> Option<Bytes> {
+        let mut device =
+            Emulator::new(self.session(index).clone(), self.personality(index), self.clock.clone());
+        device.set_state(self.state(index));
+        device.file(path)
     }
 
     /// The generated part of its configuration: made when first asked for, then shared.
