@@ -86,15 +86,18 @@ impl<'a> Course<'a> {
         let again = talk.clone();
         let (platform, stay) = (talk.platform.clone(), talk.stay);
         self.greet(&link, &platform);
-        let (opened, connected_in) = (Utc::now(), connecting.elapsed());
+        let (began, opened, connected_in) = (Utc::now(), Instant::now(), connecting.elapsed());
         let outputs = match session::begin(link, self.plan(talk)).await {
             Begun::Shell(session) => {
                 let keep = stay.then(|| platform.clone());
                 let (outputs, later) = self.hold(*session, connecting, keep).await?;
-                self.fetch_later(again, outputs, later).await?
+                // What is done behind the session belongs to its time.
+                let session = again.limits.session.saturating_sub(opened.elapsed());
+                let limits = Limits { session, ..again.limits };
+                self.fetch_later(Talk { limits, ..again }, outputs, later).await?
             }
             Begun::Over(report) => {
-                self.note(&report, opened, connected_in);
+                self.note(&report, began, connected_in);
                 report.result?
             }
         };

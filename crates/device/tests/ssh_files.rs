@@ -4,6 +4,7 @@
 mod ssh_common;
 
 use netraven_device::{Access, CollectOutcome, CollectRequest, Collected, DeviceSettings, Gateway};
+use netraven_lab::{Lab, LabSettings};
 use netraven_model::{ErrorCode, Event, Login, Target};
 use netraven_platform::{Fetched, FileProtocol, FileRequest, Platform, Platforms};
 use netraven_seal::{FingerprintKey, decompress};
@@ -39,7 +40,8 @@ fn request(path: &Path, over: &[FileProtocol]) -> FileRequest {
 /// What comes of fetching, on a connection of its own.
 async fn fetch(target: &Target, login: &Login, request: &FileRequest) -> Fetched {
     let connection = open(target, login, &[], &settings()).await.unwrap();
-    let fetched = tokio::time::timeout(LONG, connection.fetch(request, None)).await.expect("it has deadlines");
+    let fetched =
+        tokio::time::timeout(LONG, connection.fetch(request, None)).await.expect("it has deadlines");
     connection.disconnect().await;
     fetched
 }
@@ -61,7 +63,9 @@ fn refusal(fetched: Fetched) -> String {
 
 #[tokio::test]
 async fn files_come_byte_by_byte_as_they_are() {
-    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else { return };
+    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in [
         ("empty", Vec::new()),
@@ -81,12 +85,15 @@ async fn files_come_byte_by_byte_as_they_are() {
 
 #[tokio::test]
 async fn what_is_no_file_is_refused_and_what_is_too_large_is_not_fetched() {
-    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else { return };
+    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large");
     std::fs::File::create(&large).unwrap().set_len((8 << 20) + 1).unwrap();
     for protocol in BOTH {
-        let fetch = async |path: &Path| fetch(&server.target, &server.login(), &request(path, &[protocol])).await;
+        let fetch =
+            async |path: &Path| fetch(&server.target, &server.login(), &request(path, &[protocol])).await;
         let missing = refusal(fetch(&folder.path().join("missing")).await);
         assert!(missing.contains("No such file"), "{missing}");
         let directory = refusal(fetch(folder.path()).await);
@@ -144,7 +151,8 @@ async fn servers_that_lie_or_hang_are_found_out() {
     ];
     for (script, code, words) in told {
         let Some(server) = lying(script).await else { return };
-        let wanted = FileRequest { silence: Duration::from_secs(3), ..request(Path::new("/f"), &[FileProtocol::Scp]) };
+        let wanted =
+            FileRequest { silence: Duration::from_secs(3), ..request(Path::new("/f"), &[FileProtocol::Scp]) };
         match fetch(&server.target, &server.login(), &wanted).await {
             Fetched::Failed(failure) => {
                 assert_eq!(failure.code, code, "{script}: {failure}");
@@ -160,7 +168,9 @@ async fn servers_that_lie_or_hang_are_found_out() {
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_read_never_comes_wrong() {
-    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else { return };
+    let Some(server) = sshd::start(&["Subsystem sftp internal-sftp"], &["ed25519"], "ed25519").await else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("restless");
     let (sizes, stop) = ([2_000_000_u64, 3_000_000], Arc::new(std::sync::atomic::AtomicBool::new(false)));
@@ -178,7 +188,9 @@ async fn a_file_that_changes_while_it_is_read_never_comes_wrong() {
     for protocol in BOTH {
         for _ in 0..5 {
             match fetch(&server.target, &server.login(), &request(&path, &[protocol])).await {
-                Fetched::Content(content) => assert!(sizes.contains(&(content.len() as u64)), "{}", content.len()),
+                Fetched::Content(content) => {
+                    assert!(sizes.contains(&(content.len() as u64)), "{}", content.len())
+                }
                 Fetched::Failed(failure) => assert_eq!(failure.code, ErrorCode::Truncated, "{failure}"),
                 other => panic!("{other:?}"),
             }
@@ -228,7 +240,9 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
                  *) exec sh -c \"$SSH_ORIGINAL_COMMAND\";; esac";
     // The file comes beside the shell, in a connection of its own behind it, and without any shell.
     let exec = "ssh: {channel: exec, wrap: '{command}; echo the-end', end: '^the-end$'}\n";
-    for (lines, ssh, connections) in [(&[shell][..], "", 1), (&[shell, "MaxSessions 1"], "", 3), (&[], exec, 1)] {
+    for (lines, ssh, connections) in
+        [(&[shell][..], "", 1), (&[shell, "MaxSessions 1"], "", 3), (&[], exec, 1)]
+    {
         let Some(server) = sshd::start(lines, &["ed25519"], "ed25519").await else { return };
         let folder = tempfile::tempdir().unwrap();
         let bytes = random(200_000);
@@ -241,9 +255,7 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
         assert!(!folder.path().join("archive.bin").exists(), "{}", outcome.dialogue);
         let head = format!("# {} port", server.target.address);
         assert_eq!(outcome.dialogue.matches(&head).count(), connections, "{}", outcome.dialogue);
-        let told = |event: &netraven_model::JobEvent| {
-            matches!(&event.event, Event::CommandOutput { command, bytes: 200_000, .. } if command.starts_with("file "))
-        };
+        let told = |event: &netraven_model::JobEvent| matches!(&event.event, Event::CommandOutput { command, bytes: 200_000, .. } if command.starts_with("file "));
         assert!(outcome.events.iter().any(told), "{:?}", outcome.events);
 
         // Another archive is no change, unless the definition says so.
@@ -254,4 +266,36 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
         std::fs::write(folder.path().join("original"), random(101)).unwrap();
         assert_ne!(stored(&collect(&server, compared).await).1, after);
     }
+}
+
+#[tokio::test]
+async fn a_simulated_device_gives_its_files_over_both_protocols() {
+    let platforms = vec!["f5_tmsh_ucs".to_owned()];
+    let lab = Lab::start(LabSettings { count: 1, platforms, ..LabSettings::default() }).unwrap();
+    let device = &lab.devices()[0];
+    let (username, password) = (device.username.clone(), Some(device.password.clone()));
+    let login = Login { username, password, ..Login::default() };
+    let target = target(&device.address.to_string(), device.port);
+    let path = Path::new("/var/local/ucs/netraven.ucs");
+    let archive = content(fetch(&target, &login, &request(path, &[FileProtocol::Sftp])).await);
+    assert!(archive.starts_with(b"\x1f\x8b"), "gzip, as a UCS is");
+    assert_eq!(content(fetch(&target, &login, &request(path, &[FileProtocol::Scp])).await), archive);
+    let none = Path::new("/none");
+    for protocol in BOTH {
+        let why = refusal(fetch(&target, &login, &request(none, &[protocol])).await);
+        assert!(why.contains("No such file"), "{why}");
+    }
+    let request = CollectRequest {
+        job: None,
+        access: Access::new(target, login),
+        platform: Platforms::shipped().unwrap().get("f5_tmsh_ucs").unwrap(),
+        fingerprint_key: FingerprintKey::from_bytes([5; 32]),
+        previous: None,
+    };
+    let outcome = Gateway::new(DeviceSettings::default()).collect(&request).await;
+    let Ok(Collected::Changed { config, .. }) = &outcome.result else { panic!("{outcome:?}") };
+    let part = config.parts().iter().find(|part| part.name == "ucs").expect("the archive");
+    let kept = decompress(&part.content, part.size, part.digest).unwrap();
+    assert!(kept.starts_with(b"<secret:") && part.secrets == 1, "{kept:?}");
+    assert_eq!(lab.unexpected(), Vec::new());
 }

@@ -292,6 +292,11 @@ impl Part {
         }
     }
 
+    /// Whether it is a file of the device, and not the answer to a command.
+    pub fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// What is asked to remove the part's file; the first command that the device takes counts.
     pub(crate) fn cleanup_commands(&self) -> &[String] {
         self.file.as_ref().map_or(&[], |file| &file.cleanup)

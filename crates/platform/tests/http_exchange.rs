@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use netraven_model::{ErrorCode, Failure, Login, Phase};
+use netraven_model::{ErrorCode, Failure, Login, PartKind, Phase, Span};
 use netraven_platform::{
     HttpAnswer, HttpExchange, HttpNext, HttpRequest, Limits, Plan, Platform, Platforms, Report,
 };
@@ -178,4 +178,18 @@ fn a_broken_connection_ends_the_session_and_nothing_is_kept() {
     let mut late = self::exchange();
     assert!(matches!(late.next(now + Duration::from_secs(61)), HttpNext::Finished));
     assert_eq!(failure(late.report()).code, ErrorCode::Timeout);
+}
+
+#[test]
+fn an_archive_comes_byte_by_byte_and_is_one_secret_as_a_whole() {
+    let bytes = b"\r\n\x1f\x8b\0 archive with a password canary \xff\r\n\r\n";
+    let (_, report) = play(|request| match request.target.as_str() {
+        "/api/archive" => HttpAnswer { body: Zeroizing::new(bytes.to_vec()), ..answer(200, "") },
+        _ => answer(200, "x\nend"),
+    });
+    let outputs = report.result.unwrap();
+    assert_eq!(outputs[0].capture.expose_bytes(), bytes);
+    let spans = acme().find_spans("archive", PartKind::Binary, bytes);
+    assert_eq!(spans.secrets, [Span { start: 0, end: bytes.len() }]);
+    assert_eq!(spans.volatile, spans.secrets);
 }

@@ -1,7 +1,7 @@
 //! What a definition makes of a transcript that a person saved from a terminal.
 
 use netraven_model::{Facts, Span};
-use netraven_platform::{Platform, Terminal};
+use netraven_platform::{Part, Platform, Terminal};
 use std::fmt;
 
 /// A longer line is no prompt with a command behind it.
@@ -126,7 +126,8 @@ impl Step {
         self.rejected = platform.is_rejection(&self.answer);
         self.secrets = platform.find_secrets(&self.answer);
         self.volatile = platform.find_volatile(&self.answer);
-        let part = platform.parts.iter().find(|part| part.commands.contains(&self.command));
+        let brings = |part: &&Part| !part.is_file() && part.commands.contains(&self.command);
+        let part = platform.parts.iter().find(brings);
         self.part = part.map(|part| part.name.clone());
         if part.is_none() {
             self.command = platform.redact(self.command.as_bytes());

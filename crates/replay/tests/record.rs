@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use netraven_lab::{Emulator, ManualClock, Personality, SessionFile, embedded};
-use netraven_model::{Login, Secret};
+use netraven_model::{Capture, Login, Secret};
 use netraven_platform::{Fetched, Limits, Machine, Next, Output, Plan, Platform, Platforms};
 use netraven_replay::check;
 use netraven_replay::record::{Exchange, File, RecordError, Recorded, Sent, record};
@@ -38,7 +38,10 @@ fn exchanges(platform: &Arc<Platform>, session: &Arc<SessionFile>, who: &Persona
         let sent = loop {
             match machine.next(now) {
                 Next::Send(bytes) => break bytes,
-                Next::Fetch(_) => machine.fetched(Fetched::Refused(String::new()), now),
+                Next::Fetch(file) => {
+                    let content = device.file(&file.path).expect("a file of the session");
+                    machine.fetched(Fetched::Content(Capture::new(content.to_vec())), now);
+                }
                 Next::Wait(until) => now = until,
                 Next::Finished => {
                     let result = machine.report().result;

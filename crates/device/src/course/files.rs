@@ -4,8 +4,11 @@ use super::{Course, Talk};
 use crate::session::{self, Begun};
 use chrono::Utc;
 use netraven_model::Failure;
-use netraven_platform::{Output, Part};
-use std::time::Instant;
+use netraven_platform::{Limits, Output, Part};
+use std::time::{Duration, Instant};
+
+/// At least so long may the session take that removes a file.
+const CLEANUP: Duration = Duration::from_secs(30);
 
 impl Course<'_> {
     /// What came, and the files of these parts; the session with the shell is over. Whatever comes of it, they are removed
@@ -23,7 +26,11 @@ impl Course<'_> {
         let cleanup: Vec<Part> = later.iter().filter_map(|part| talk.parts.get(*part)?.cleanup()).collect();
         let cleaned = match cleanup.is_empty() {
             true => Ok(()),
-            false => self.ask_apart(Talk { parts: cleanup.into(), stay: false, ..talk }).await,
+            false => {
+                // Whatever the rest took: nobody else removes it.
+                let limits = Limits { session: talk.limits.session.max(CLEANUP), ..talk.limits };
+                self.ask_apart(Talk { parts: cleanup.into(), stay: false, limits, ..talk }).await
+            }
         };
         outputs.extend(fetched?);
         if let Err(failure) = cleaned {

@@ -44,13 +44,10 @@ pub(crate) enum Piece {
 pub(crate) struct Unused(pub(super) Channel<Msg>);
 
 impl Unused {
-    /// Closes the channel and waits until the device has done so, too: some have one only.
+    /// Closes the channel; the connection stays.
     pub(super) async fn close(self) {
-        let Self(mut channel) = self;
         // A connection that is gone has no channels.
-        let _ = channel.close().await;
-        let closed = async { while !matches!(channel.wait().await, Some(ChannelMsg::Close) | None) {} };
-        let _ = timeout(FAREWELL, closed).await;
+        let _ = self.0.close().await;
     }
 }
 
@@ -104,8 +101,17 @@ impl SshCommand {
         }
     }
 
-    /// Closes the channel; the connection stays.
-    pub(crate) async fn close(self) {
+    /// Ends the channel; the connection stays. Behind an orderly end the device gets a moment to close it: some have one only,
+    /// and the library no longer listens once we have closed it.
+    pub(crate) async fn close(mut self, orderly: bool) {
+        // A connection that is gone has no channels.
+        if orderly && self.channel.eof().await.is_ok() {
+            let closed =
+                async { while !matches!(self.channel.wait().await, Some(ChannelMsg::Close) | None) {} };
+            if timeout(FAREWELL, closed).await.is_ok() {
+                return;
+            }
+        }
         Unused(self.channel).close().await;
     }
 

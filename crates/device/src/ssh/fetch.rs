@@ -67,8 +67,9 @@ async fn fetch_over(
             },
         }
     }
-    channel.close().await;
-    transfer.finish()
+    let fetched = transfer.finish();
+    channel.close(matches!(fetched, Fetched::Content(_))).await;
+    fetched
 }
 
 /// Opens a channel. Where nothing but another transfer may have been in its way it is tried again: devices with one channel

@@ -4,7 +4,7 @@ use super::{Check, Finding};
 use crate::explain::closest;
 use crate::poll::{Answer, Device, Poll};
 use netraven_lab::{Expectation, ExpectedPart};
-use netraven_model::{Facts, Span};
+use netraven_model::{Facts, PartKind, Span};
 
 pub(super) fn check(device: &Device, poll: &Poll) -> Vec<Finding> {
     let expected = device.session.expect(&device.personality, device.state);
@@ -22,6 +22,7 @@ pub(super) fn check(device: &Device, poll: &Poll) -> Vec<Finding> {
         volatile(part, &answers, &mut findings);
     }
     secrets(&expected, poll, &mut findings);
+    archives(device, poll, &mut findings);
     facts(&expected.facts, &poll.facts, &mut findings);
     findings
 }
@@ -94,6 +95,18 @@ fn secrets(expected: &Expectation, poll: &Poll, findings: &mut Vec<Finding>) {
             let line = poll.dialogue.lines().find(|line| line.contains(secret.as_str())).unwrap_or_default();
             let message = format!("the secret {secret:?} would stand in the connection log: {line:?}");
             findings.push(Finding::new(Check::Secrets, message));
+        }
+    }
+}
+
+/// An archive is one secret as a whole: nobody can find those in it.
+fn archives(device: &Device, poll: &Poll, findings: &mut Vec<Finding>) {
+    for answer in &poll.answers {
+        let archive = device.platform.parts[answer.part].kind == PartKind::Binary;
+        let whole = [Span { start: 0, end: answer.text.len() }];
+        if archive && !answer.text.is_empty() && answer.secrets != whole {
+            let message = "bytes of the archive would be stored in clear";
+            findings.push(Finding::at(Check::Secrets, &answer.command, message));
         }
     }
 }

@@ -4,7 +4,8 @@ use super::conceal::{Concealer, escape};
 use super::draft::{Command, Draft};
 use super::fake::Inventor;
 use super::{File, Recorded};
-use netraven_model::{Facts, Span};
+use netraven_model::{Facts, PartKind, Span};
+use netraven_platform::{Output, Platform};
 use std::fmt::Write as _;
 
 /// Answers with more lines stand in files of their own.
@@ -30,6 +31,9 @@ pub(super) fn write(recorded: &Recorded<'_>, draft: &Draft) -> Vec<File> {
     let mut concealer = Concealer::new(platform, inventor, names, recorded.anonymise);
     for text in draft.commands.iter().map(|command| &command.text).chain([&draft.banner]) {
         concealer.learn(text);
+    }
+    for (_, text) in recorded.outputs.iter().filter_map(|output| device_file(platform, output)) {
+        concealer.learn(&text);
     }
     Writer { recorded, draft, concealer, facts }.write()
 }
@@ -79,6 +83,7 @@ impl Writer<'_> {
         self.head(&mut yaml);
         let mut files = Vec::new();
         self.commands(&mut yaml, &mut files);
+        self.device_files(&mut yaml, &mut files);
         self.expect(&mut yaml);
         files.insert(0, ("session.yaml".to_owned(), yaml));
         files
@@ -159,11 +164,34 @@ impl Writer<'_> {
         }
     }
 
+    /// The files that were fetched; of an archive nothing but its size, since nobody can find the secrets in it.
+    fn device_files(&self, yaml: &mut String, files: &mut Vec<File>) {
+        let outputs = self.recorded.outputs.iter();
+        let found: Vec<_> =
+            outputs.filter_map(|output| device_file(self.recorded.platform, output)).collect();
+        if !found.is_empty() {
+            yaml.push_str("\nfiles:\n");
+        }
+        for (path, text) in found {
+            let (text, _) = self.concealer.text(&text);
+            let path = quoted(path);
+            let _ = match text.lines().count() > INLINE_LINES {
+                true => {
+                    let name = file_name(files.len() + 1, &path);
+                    files.push((name.clone(), text));
+                    writeln!(yaml, "  - {{path: {path}, file: {name}}}")
+                }
+                false => writeln!(yaml, "  - {{path: {path}, text: {}}}", quoted(&text)),
+            };
+        }
+    }
+
     fn expect(&self, yaml: &mut String) {
         let (mut secrets, mut seen): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
         yaml.push_str("\nexpect:\n  parts:\n");
         for output in self.recorded.outputs {
-            let text = String::from_utf8_lossy(output.capture.expose_bytes());
+            let text = device_file(self.recorded.platform, output).map(|(_, text)| text);
+            let text = text.unwrap_or_else(|| lossy(output));
             // The same command in another context is answered by the first one's text.
             if text.trim().is_empty() || seen.contains(&output.command.as_str()) {
                 continue;
@@ -250,6 +278,21 @@ impl Writer<'_> {
     fn shown(&self, text: &str) -> String {
         quoted(&self.concealer.text(text).0)
     }
+}
+
+/// Path and text of a file that was fetched.
+fn device_file<'a>(platform: &Platform, output: &'a Output) -> Option<(&'a str, String)> {
+    let part = platform.parts.get(output.part).filter(|part| part.is_file())?;
+    // What stands in the place of a command.
+    let path = output.command.strip_prefix("file ")?;
+    Some(match part.kind {
+        PartKind::Binary => (path, format!("an archive of {} bytes\n", output.capture.len())),
+        PartKind::Config | PartKind::State => (path, lossy(output)),
+    })
+}
+
+fn lossy(output: &Output) -> String {
+    String::from_utf8_lossy(output.capture.expose_bytes()).into_owned()
 }
 
 /// A name such as `02-show-version.txt`.
