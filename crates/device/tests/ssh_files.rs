@@ -7,8 +7,9 @@ use netraven_device::{Access, CollectOutcome, CollectRequest, Collected, DeviceS
 use netraven_lab::{Lab, LabSettings};
 use netraven_model::{ErrorCode, Event, Login, Target};
 use netraven_platform::{Fetched, FileProtocol, FileRequest, Platform, Platforms};
-use netraven_seal::{FingerprintKey, decompress};
+use netraven_seal::{FingerprintKey, PublicKey, Sealing, decompress};
 use ssh_common::*;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -214,6 +215,11 @@ fn platform(folder: &Path, ssh: &str, compare: &str) -> Arc<Platform> {
     Platforms::load(Some(dir.path())).unwrap().get("box").unwrap()
 }
 
+/// To whom nobody has the key.
+fn sealing() -> Sealing {
+    Sealing { device: uuid::Uuid::nil(), public: PublicKey { number: 1, bytes: [9; 32] }, site: None }
+}
+
 async fn collect(server: &sshd::Sshd, platform: Arc<Platform>) -> CollectOutcome {
     let request = CollectRequest {
         job: None,
@@ -221,6 +227,7 @@ async fn collect(server: &sshd::Sshd, platform: Arc<Platform>) -> CollectOutcome
         platform,
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
         previous: None,
+        sealing: Some(sealing()),
     };
     Gateway::new(DeviceSettings::default()).collect(&request).await
 }
@@ -250,8 +257,13 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
         let outcome = collect(&server, platform(folder.path(), ssh, "")).await;
         let (kept, before) = stored(&outcome);
         assert!(kept.starts_with(b"<secret:") && kept.len() < 64, "{}", String::from_utf8_lossy(&kept));
-        let runs = bytes.windows(4).any(|run| kept.windows(4).any(|stored| stored == run));
-        assert!(!runs, "bytes of the archive in {kept:?}");
+        let Ok(Collected::Changed { config, .. }) = &outcome.result else { panic!("it is new") };
+        let values = &config.secrets().expect("the archive, sealed").values;
+        assert!(values.len() == 1 && values[0].ciphertext.len() > bytes.len(), "{} values", values.len());
+        let runs: HashSet<&[u8]> = bytes.windows(8).collect();
+        for stored in [&kept, &values[0].ciphertext] {
+            assert!(!stored.windows(8).any(|run| runs.contains(run)), "bytes of the archive in clear");
+        }
         assert!(!folder.path().join("archive.bin").exists(), "{}", outcome.dialogue);
         let head = format!("# {} port", server.target.address);
         assert_eq!(outcome.dialogue.matches(&head).count(), connections, "{}", outcome.dialogue);
@@ -291,6 +303,7 @@ async fn a_simulated_device_gives_its_files_over_both_protocols() {
         platform: Platforms::shipped().unwrap().get("f5_tmsh_ucs").unwrap(),
         fingerprint_key: FingerprintKey::from_bytes([5; 32]),
         previous: None,
+        sealing: Some(sealing()),
     };
     let outcome = Gateway::new(DeviceSettings::default()).collect(&request).await;
     let Ok(Collected::Changed { config, .. }) = &outcome.result else { panic!("{outcome:?}") };
