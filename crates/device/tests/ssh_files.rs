@@ -252,7 +252,7 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
     {
         let Some(server) = sshd::start(lines, &["ed25519"], "ed25519").await else { return };
         let folder = tempfile::tempdir().unwrap();
-        let bytes = random(200_000);
+        let bytes = random(50_000);
         std::fs::write(folder.path().join("original"), &bytes).unwrap();
         let outcome = collect(&server, platform(folder.path(), ssh, "")).await;
         let (kept, before) = stored(&outcome);
@@ -267,7 +267,7 @@ async fn an_archive_is_made_fetched_and_removed_and_not_one_byte_of_it_is_stored
         assert!(!folder.path().join("archive.bin").exists(), "{}", outcome.dialogue);
         let head = format!("# {} port", server.target.address);
         assert_eq!(outcome.dialogue.matches(&head).count(), connections, "{}", outcome.dialogue);
-        let told = |event: &netraven_model::JobEvent| matches!(&event.event, Event::CommandOutput { command, bytes: 200_000, .. } if command.starts_with("file "));
+        let told = |event: &netraven_model::JobEvent| matches!(&event.event, Event::CommandOutput { command, bytes: 50_000, .. } if command.starts_with("file "));
         assert!(outcome.events.iter().any(told), "{:?}", outcome.events);
 
         // Another archive is no change, unless the definition says so.
