@@ -231,7 +231,7 @@ impl<'a> Course<'a> {
         let result = match result {
             Ok((Collected::Unchanged { facts }, _)) => FinishedResult::Unchanged { facts },
             Ok((Collected::Changed { config, facts, much_smaller }, platform)) => FinishedResult::Changed {
-                config: *config,
+                config,
                 facts,
                 platform_digest: platform.digest,
                 flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },

@@ -35,7 +35,7 @@ fn config(words: &[&str], number: u32) -> FinishedResult {
     else {
         panic!("made as changed")
     };
-    FinishedResult::Changed { config: sealed, platform_digest, flags, rules_only, facts }
+    FinishedResult::Changed { config: Box::new(sealed), platform_digest, flags, rules_only, facts }
 }
 
 async fn back_up(fixture: &Fixture, words: &[&str], number: u32) {

@@ -199,7 +199,7 @@ pub fn changed(text: &str) -> FinishedResult {
 
 pub fn changed_parts(parts: Vec<RawPart>) -> FinishedResult {
     FinishedResult::Changed {
-        config: sealed(parts),
+        config: Box::new(sealed(parts)),
         platform_digest: Hash256([5; 32]),
         flags: Vec::new(),
         rules_only: false,

@@ -89,7 +89,7 @@ pub enum FinishedResult {
     /// The configuration differs from the newest version that the worker knew.
     Changed {
         /// The whole configuration.
-        config: SealedConfig,
+        config: Box<SealedConfig>,
         /// The platform definition it was taken with.
         platform_digest: Hash256,
         /// Remarks on the version, e.g. `much_smaller`.
