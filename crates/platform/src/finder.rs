@@ -3,13 +3,13 @@
 //! All patterns are linear (the `regex` crate does not backtrack), so no input makes them slow.
 
 use crate::redactor::keys;
-use netraven_model::Span;
+use netraven_model::{Hash256, Span};
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What is a secret in any configuration language: formats of hashes and keys that mean nothing else.
 pub(crate) const GENERAL: &[&str] = &[
-    // crypt(3) and Cisco type 5/8/9, Junos $8$/$9$: `$id$...`
-    r#"(?<secret>\$(?:1|5|6|8|9|y|7|2[abxy]|sha1|14)\$[^\s";]+)"#,
+    // crypt(3) and Cisco type 5/8/9, Junos $8$/$9$: `$id$...`; never with what ends it in XML and in passwd files.
+    r#"(?<secret>\$(?:1|5|6|8|9|y|7|2[abxy]|sha1|14)\$[^\s";<>:]+)"#,
     // A password inside a URL (RFC 3986, section 3.2.1).
     r#"://[^/\s:@"]*:(?<secret>[^@\s"]+)@"#,
     // An algorithm, the number of the key's encoding, and the key.
@@ -17,6 +17,16 @@ pub(crate) const GENERAL: &[&str] = &[
     // A word for a secret, the number of its encoding, and the value.
     r#"(?i)\b(?:password|passwd|secret|passphrase|psk|key|key-string|community)[ \t]+(?:0|4|5|6|7|8|8a|9|encrypted|hash|ascii-text|hexadecimal|sha512|encrypted-password)[ \t]+"?(?<secret>[^\s"]{2,})"#,
 ];
+
+/// Raised whenever other code than a pattern finds something else than before: the finder of private keys.
+const CODE: u8 = 1;
+
+/// What tells the general net of one release from another's.
+pub(crate) fn shared_rules() -> Hash256 {
+    let mut text = GENERAL.join("\n").into_bytes();
+    text.push(CODE);
+    Hash256::sha256(&text)
+}
 
 /// The finders of one platform, the general net beneath included.
 #[derive(Debug)]
@@ -138,7 +148,8 @@ mod tests {
     fn hashes_and_keys_are_found_in_any_language() {
         assert_eq!(found("x $1$abcd$efgh y"), ["$1$abcd$efgh"]);
         assert_eq!(found("secret \"$9$aBcD.-x\"; ## SECRET-DATA"), ["$9$aBcD.-x"]);
-        assert_eq!(found("root:$6$salt$hash/./:19000:0:"), ["$6$salt$hash/./:19000:0:"]);
+        assert_eq!(found("root:$6$salt$hash/./:19000:0:"), ["$6$salt$hash/./"]);
+        assert_eq!(found("<hash>$2y$10$abcDEF./x</hash>"), ["$2y$10$abcDEF./x"]);
         assert_eq!(found("server-private 10.0.0.1 key 7 ABCDEF1234"), ["ABCDEF1234"]);
         assert_eq!(found("no secrets here: price $5 and $10\nkey chain BGP\nkey 1\n"), Vec::<&str>::new());
     }

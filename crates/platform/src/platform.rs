@@ -26,7 +26,7 @@ pub struct Platform {
     pub parts: Arc<[Part]>,
     /// How the family is spoken to over HTTP, where it can be.
     pub http: Option<Http>,
-    /// SHA-256 of the definition's text: which rules made a version.
+    /// SHA-256 of the definition, what it inherits, and the rules all share: which rules made a version.
     pub digest: Hash256,
     /// Where the definition came from: a file, or `shipped`.
     pub origin: String,

@@ -2,6 +2,7 @@
 
 use crate::compile::compile;
 use crate::definition::Definition;
+use crate::finder::shared_rules;
 use crate::{LoadError, Platform, Redactor};
 use netraven_model::Hash256;
 use std::collections::BTreeMap;
@@ -75,7 +76,7 @@ impl Sources {
         false
     }
 
-    /// One definition with all that it inherits. Its digest is that of the whole chain.
+    /// One definition with all that it inherits. Its digest is that of the whole chain and of the general net.
     pub(crate) fn compile(&self, name: &str) -> Result<Platform, LoadError> {
         let Some(source) = self.all.get(name) else {
             let problem = format!("no platform '{name}'");
@@ -98,8 +99,9 @@ impl Sources {
             let problem = format!("extends: the chain over '{}' does not end", endless.value);
             return Err(wrong((endless.defined.line(), problem)));
         }
-        let alone = digests.len() == source.digest.0.len();
-        let digest = if alone { source.digest } else { Hash256::sha256(&digests) };
+        // What every family shares reads configurations, too: a release that changes it changes all definitions.
+        digests.extend_from_slice(&shared_rules().0);
+        let digest = Hash256::sha256(&digests);
         compile(definition, digest, source.origin.clone(), self.redactor.clone()).map_err(wrong)
     }
 }
