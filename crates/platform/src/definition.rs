@@ -3,6 +3,7 @@
 //! Unknown fields are errors. Patterns are regular expressions of the `regex` crate over bytes.
 
 use crate::http::form::HttpForm;
+use crate::one_or_more::OneOrMore;
 use netraven_model::PartKind;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -37,10 +38,11 @@ pub(crate) struct Definition {
     pub line_end: Option<LineEnd>,
     /// How commands are asked over SSH.
     pub ssh: Option<Ssh>,
-    pub enable: Option<Enable>,
+    /// The way from where a login lands to where commands are given, step by step.
+    pub enable: Option<OneOrMore<Enable>>,
     /// Commands that set up the terminal; a refusal of one is not an error.
     pub prepare: Option<Vec<Text>>,
-    pub pager: Option<Pager>,
+    pub pager: Option<OneOrMore<Pager>>,
     /// Answers that mean a command was not carried out. Tried on the first lines of an answer.
     #[serde(default)]
     pub rejected: Vec<Text>,
@@ -177,7 +179,10 @@ pub(crate) struct Enable {
     pub from: Text,
     pub to: Text,
     pub command: String,
-    pub password_prompt: Text,
+    /// The question for the user name, where a server decides who may go on.
+    pub username_prompt: Option<Text>,
+    /// The question for the password, where there is one.
+    pub password_prompt: Option<Text>,
 }
 
 #[derive(Clone, Deserialize)]

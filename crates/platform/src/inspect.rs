@@ -26,12 +26,13 @@ impl Platform {
 
     /// Whether a line is a pager's.
     pub fn is_pager(&self, line: &[u8]) -> bool {
-        self.pager.as_ref().is_some_and(|pager| pager.expect.is_match(line))
+        self.pagers.iter().any(|pager| pager.expect.is_match(line))
     }
 
-    /// Whether a line is a question of the login, or the one for the enable secret.
+    /// Whether a line is a question of the login, or one on the way to another mode.
     pub fn is_question(&self, line: &[u8]) -> bool {
-        let enable = self.enable.iter().map(|enable| &enable.password_prompt);
+        let enable = self.enable.iter().flat_map(|enable| [&enable.username_prompt, &enable.password_prompt]);
+        let enable = enable.flatten();
         self.dialogs.iter().map(|dialog| &dialog.expect).chain(enable).any(|pattern| pattern.is_match(line))
     }
 

@@ -13,6 +13,7 @@ mod finder;
 mod http;
 mod inspect;
 mod machine;
+mod one_or_more;
 mod platform;
 mod recognise;
 mod redactor;

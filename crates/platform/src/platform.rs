@@ -42,9 +42,10 @@ pub struct Platform {
     pub(crate) username_prompt: Option<Regex>,
     pub(crate) password_prompt: Option<Regex>,
     pub(crate) dialogs: Vec<Dialog>,
-    pub(crate) enable: Option<Enable>,
+    /// In order; each begins where the login landed or an earlier one led.
+    pub(crate) enable: Vec<Enable>,
     pub(crate) prepare: Vec<String>,
-    pub(crate) pager: Option<Dialog>,
+    pub(crate) pagers: Vec<Dialog>,
     pub(crate) rejected: Vec<Regex>,
     pub(crate) prompt_prefix: Option<Regex>,
     pub(crate) logout: String,
@@ -130,13 +131,14 @@ pub(crate) struct Dialog {
     pub send: String,
 }
 
-/// Modes are indices into `Platform::modes`.
+/// A step from one mode to another. Modes are indices into `Platform::modes`.
 #[derive(Debug)]
 pub(crate) struct Enable {
     pub from: usize,
     pub to: usize,
     pub command: String,
-    pub password_prompt: Regex,
+    pub username_prompt: Option<Regex>,
+    pub password_prompt: Option<Regex>,
 }
 
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::definition::{
     PartDefinition, Ssh, Text,
 };
 use crate::finder::{Finder, GENERAL, Rules};
+use crate::one_or_more::OneOrMore;
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
 use facts::compile_facts;
 use http::compile_http;
@@ -70,9 +71,9 @@ pub(crate) fn compile(
         secret_rules: definition.secrets.len(),
         secret_examples: definition.secrets.iter().map(|rule| rule.hide.len() + rule.keep.len()).sum(),
         detect: definition.detect.map(compile_detect).transpose()?.unwrap_or_default(),
-        enable: definition.enable.map(|enable| compile_enable(enable, &modes)).transpose()?,
+        enable: compile_all(definition.enable, |enable| compile_enable(enable, &modes))?,
         dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,
-        pager: definition.pager.map(|p| dialog(&p.pattern, p.send)).transpose()?,
+        pagers: compile_all(definition.pager, |pager| dialog(&pager.pattern, pager.send))?,
         rejected: patterns(&definition.rejected)?,
         prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
         login_quiet: Duration::from_millis(login.quiet_milliseconds),
@@ -157,12 +158,28 @@ fn compile_enable(enable: EnableText, modes: &[Mode]) -> Result<Enable, Problem>
             .position(|mode| mode.name == name.value)
             .ok_or_else(|| (line(name), format!("enable: no mode '{}' (there are: {})", name.value, names())))
     };
+    if let Some(name) = enable.username_prompt.as_ref().filter(|_| enable.password_prompt.is_none()) {
+        return Err((line(name), "enable: `username_prompt` needs the `password_prompt` behind it".to_owned()));
+    }
+    if enable.from.value == enable.to.value {
+        return Err((line(&enable.to), format!("enable: a step from '{0}' to '{0}' leads nowhere", enable.to.value)));
+    }
+    one_command(&enable.command, line(&enable.from), "enable")?;
     Ok(Enable {
         from: find(&enable.from)?,
         to: find(&enable.to)?,
-        password_prompt: line_pattern(&enable.password_prompt)?,
+        username_prompt: enable.username_prompt.as_ref().map(line_pattern).transpose()?,
+        password_prompt: enable.password_prompt.as_ref().map(line_pattern).transpose()?,
         command: enable.command,
     })
+}
+
+/// What takes one or several, compiled one by one; nothing where the field is not given.
+fn compile_all<T, U>(
+    field: Option<OneOrMore<T>>,
+    compile: impl FnMut(T) -> Result<U, Problem>,
+) -> Result<Vec<U>, Problem> {
+    field.into_iter().flatten().map(compile).collect()
 }
 
 fn compile_detect(detect: DetectText) -> Result<Detect, Problem> {
