@@ -4,6 +4,7 @@
 
 use crate::http::form::HttpForm;
 use crate::one_or_more::OneOrMore;
+use crate::transports::TransportsForm;
 use netraven_model::PartKind;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -27,6 +28,8 @@ pub(crate) struct Definition {
     pub aliases: Vec<String>,
     /// The documents the facts come from.
     pub sources: Vec<String>,
+    /// The protocols that the family is spoken to over, the usual one first.
+    pub transports: Option<Spanned<TransportsForm>>,
     /// How a device of the family is recognised.
     pub detect: Option<Detect>,
     /// What starts a comment line in the configuration language.
@@ -71,6 +74,7 @@ impl Definition {
                 own.clone_from(base);
             }
         }
+        take(&mut self.transports, &base.transports);
         take(&mut self.comment, &base.comment);
         take(&mut self.modes, &base.modes);
         take(&mut self.login, &base.login);

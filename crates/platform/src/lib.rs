@@ -20,6 +20,7 @@ mod redactor;
 mod registry;
 mod sources;
 mod terminal;
+mod transports;
 
 pub use exchange::{Exchange, Task};
 pub use http::{Http, HttpAnswer, HttpExchange, HttpNext, HttpRequest, Method};
@@ -30,3 +31,4 @@ pub use recognise::{AUTO, NotRecognised};
 pub use redactor::{DEFAULT_PATTERNS, PatternError, Redactor, hide_own};
 pub use registry::{LoadError, Platforms};
 pub use terminal::Terminal;
+pub use transports::Transport;

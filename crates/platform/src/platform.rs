@@ -2,6 +2,7 @@ use crate::Redactor;
 use crate::compile::COMMAND;
 use crate::finder::Finder;
 use crate::http::{Http, Request};
+use crate::transports::Transport;
 use netraven_model::{Facts, Hash256, Login, PartKind, Protocol, Secret, Span};
 use regex::bytes::Regex;
 use std::borrow::Cow;
@@ -23,6 +24,8 @@ pub struct Platform {
     pub comment: String,
     /// What a backup brings, in order.
     pub parts: Arc<[Part]>,
+    /// What the family is spoken to over, the usual one first; never empty.
+    pub transports: Vec<Transport>,
     /// How the family is spoken to over HTTP, where it can be.
     pub http: Option<Http>,
     /// SHA-256 of the definition's text: which rules made a version.
@@ -153,6 +156,11 @@ pub(crate) struct Fact {
 const MAX_FACT: usize = 200;
 
 impl Platform {
+    /// Where the family listens for a protocol; `None` where it is not spoken to so.
+    pub fn port_over(&self, protocol: Protocol) -> Option<u16> {
+        self.transports.iter().find(|known| known.protocol == protocol).map(|known| known.port)
+    }
+
     /// What a backup over a protocol brings; nothing where the family is not spoken to so.
     pub fn parts_over(&self, protocol: Protocol) -> Arc<[Part]> {
         match protocol {

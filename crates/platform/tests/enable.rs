@@ -170,7 +170,11 @@ fn each_pager_gets_its_own_key() {
   - {pattern: '^\\(END\\)$', send: q}
 ";
     let mut peer = Peer::new(pagers);
-    peer.says("r1#").gets("show\n").says("show\none\n--More--").gets(" ").says("\r        \rtwo\nPress Enter");
+    peer.says("r1#")
+        .gets("show\n")
+        .says("show\none\n--More--")
+        .gets(" ")
+        .says("\r        \rtwo\nPress Enter");
     peer.gets("\n").says("\r           \rend\n(END)").gets("q").says("\r     \rr1#").gets("exit\n");
     peer.machine.closed(peer.now);
     let outputs = peer.machine.report().result.unwrap();

@@ -13,6 +13,7 @@ use crate::definition::{
 use crate::finder::{Finder, GENERAL, Rules};
 use crate::one_or_more::OneOrMore;
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
+use crate::transports::compile_transports;
 use facts::compile_facts;
 use http::compile_http;
 use netraven_model::{Hash256, PartKind};
@@ -60,6 +61,7 @@ pub(crate) fn compile(
     let secrets = rules(secrets.chain(GENERAL.iter().copied()), "secret")?;
     let volatile = rules(definition.volatile.iter().map(|text| text.value.as_str()), "volatile")?;
     let http = definition.http.map(|http| compile_http(http, &parts)).transpose()?;
+    let transports = compile_transports(definition.transports, http.as_ref())?;
     let all_parts: Vec<&Part> = parts.iter().chain(http.iter().flat_map(|http| http.parts.iter())).collect();
     let facts = compile_facts(&definition.facts.unwrap_or_default(), &all_parts)?;
     let login = definition.login.unwrap_or_default();
@@ -96,6 +98,7 @@ pub(crate) fn compile(
         redactor,
         modes,
         contexts,
+        transports,
         http,
         parts: parts.into(),
         facts,
@@ -159,10 +162,16 @@ fn compile_enable(enable: EnableText, modes: &[Mode]) -> Result<Enable, Problem>
             .ok_or_else(|| (line(name), format!("enable: no mode '{}' (there are: {})", name.value, names())))
     };
     if let Some(name) = enable.username_prompt.as_ref().filter(|_| enable.password_prompt.is_none()) {
-        return Err((line(name), "enable: `username_prompt` needs the `password_prompt` behind it".to_owned()));
+        return Err((
+            line(name),
+            "enable: `username_prompt` needs the `password_prompt` behind it".to_owned(),
+        ));
     }
     if enable.from.value == enable.to.value {
-        return Err((line(&enable.to), format!("enable: a step from '{0}' to '{0}' leads nowhere", enable.to.value)));
+        return Err((
+            line(&enable.to),
+            format!("enable: a step from '{0}' to '{0}' leads nowhere", enable.to.value),
+        ));
     }
     one_command(&enable.command, line(&enable.from), "enable")?;
     Ok(Enable {

@@ -12,7 +12,9 @@ impl Machine {
     }
 
     pub(super) fn enable(&mut self, step: usize, now: Instant) {
-        let Some(command) = self.plan.platform.enable.get(step).map(|step| step.command.clone()) else { return };
+        let Some(command) = self.plan.platform.enable.get(step).map(|step| step.command.clone()) else {
+            return;
+        };
         self.state = State::Enable { step, asked: Asked::default() };
         self.send_command(&command, now);
     }
