@@ -4,14 +4,31 @@
 
 use crate::http::form::HttpForm;
 use crate::one_or_more::OneOrMore;
+use crate::rules::Home;
 use crate::transports::TransportsForm;
 use netraven_model::PartKind;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A text whose line is remembered for error messages.
-pub(crate) type Text = Spanned<String>;
+/// A text whose place is remembered: for error messages, and for who asks which rule fired.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    /// What is written.
+    pub value: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// The definition it stands in, which need not be the one that uses it.
+    pub home: Option<Arc<Home>>,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self { line: text.defined.line(), value: text.value, home: None })
+    }
+}
 
 /// As written: what `extends` may bring need not be given.
 #[derive(Clone, Deserialize)]
@@ -67,6 +84,15 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
+    /// Notes in each rule that can fire where it stands, before others inherit it.
+    pub(crate) fn settle(&mut self, file: &str) {
+        let home = Arc::new(Home { platform: self.name.value.clone(), file: file.to_owned() });
+        let pagers = self.pager.iter_mut().flat_map(|pagers| &mut pagers.0).map(|pager| &mut pager.pattern);
+        let secrets = self.secrets.iter_mut().map(|secret| &mut secret.pattern);
+        let rules = pagers.chain(secrets).chain(&mut self.rejected).chain(&mut self.volatile);
+        rules.for_each(|rule| rule.home = Some(home.clone()));
+    }
+
     /// Takes from `base` what is not given here. Rejections, volatile text and secrets are added up, own ones first.
     pub(crate) fn inherit(&mut self, base: &Self) {
         fn take<T: Clone>(own: &mut Option<T>, base: &Option<T>) {

@@ -2,6 +2,7 @@ use crate::Redactor;
 use crate::compile::COMMAND;
 use crate::finder::Finder;
 use crate::http::{Http, Request};
+use crate::rules::RuleBook;
 use crate::transports::Transport;
 use netraven_model::{Facts, Hash256, Login, PartKind, Protocol, Secret, Span};
 use regex::bytes::Regex;
@@ -50,6 +51,8 @@ pub struct Platform {
     pub(crate) prepare: Vec<String>,
     pub(crate) pagers: Vec<Dialog>,
     pub(crate) rejected: Vec<Regex>,
+    /// Where the patterns that fire come from.
+    pub(crate) rules: RuleBook,
     pub(crate) prompt_prefix: Option<Regex>,
     pub(crate) logout: String,
     pub(crate) finder: Finder,

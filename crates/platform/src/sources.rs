@@ -36,11 +36,13 @@ impl Sources {
     }
 
     pub(crate) fn add(&mut self, file: &str, text: &str, origin: &str) -> Result<(), LoadError> {
-        let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
-            file: file.to_owned(),
-            line: error.location().map_or(0, |location| location.line()),
-            problem: error.to_string(),
-        })?;
+        let mut definition: Definition =
+            serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
+                file: file.to_owned(),
+                line: error.location().map_or(0, |location| location.line()),
+                problem: error.to_string(),
+            })?;
+        definition.settle(file);
         let digest = Hash256::sha256(text.as_bytes());
         let (file, origin) = (file.to_owned(), origin.to_owned());
         let order = self.all.len();
@@ -86,7 +88,7 @@ impl Sources {
         let mut next = source.definition.extends.clone();
         for _ in 0..MAX_CHAIN {
             let Some(wanted) = next else { break };
-            let line = wanted.defined.line();
+            let line = wanted.line;
             let base = self.all.get(&wanted.value);
             let base =
                 base.ok_or_else(|| wrong((line, format!("extends: no platform '{}'", wanted.value))))?;
@@ -96,7 +98,7 @@ impl Sources {
         }
         if let Some(endless) = next {
             let problem = format!("extends: the chain over '{}' does not end", endless.value);
-            return Err(wrong((endless.defined.line(), problem)));
+            return Err(wrong((endless.line, problem)));
         }
         let alone = digests.len() == source.digest.0.len();
         let digest = if alone { source.digest } else { Hash256::sha256(&digests) };

@@ -13,6 +13,7 @@ use crate::definition::{
 use crate::finder::{Finder, GENERAL, Rules};
 use crate::one_or_more::OneOrMore;
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
+use crate::rules::RuleBook;
 use crate::transports::compile_transports;
 use facts::compile_facts;
 use http::compile_http;
@@ -41,6 +42,7 @@ pub(crate) fn compile(
     redactor: Arc<Redactor>,
 ) -> Result<Platform, Problem> {
     check_name(&definition.name)?;
+    let book = RuleBook::of(&definition);
     let modes = required(definition.modes, "modes")?
         .iter()
         .map(|(name, mode)| Ok(Mode { name: name.clone(), prompt: line_pattern(&mode.prompt)? }))
@@ -76,6 +78,7 @@ pub(crate) fn compile(
         enable: compile_all(definition.enable, |enable| compile_enable(enable, &modes))?,
         dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,
         pagers: compile_all(definition.pager, |pager| dialog(&pager.pattern, pager.send))?,
+        rules: book,
         rejected: patterns(&definition.rejected)?,
         prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
         login_quiet: Duration::from_millis(login.quiet_milliseconds),
@@ -113,7 +116,7 @@ fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
 }
 
 fn line(text: &Text) -> u64 {
-    text.defined.line()
+    text.line
 }
 
 fn check_name(name: &Text) -> Result<(), Problem> {
