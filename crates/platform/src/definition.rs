@@ -51,6 +51,8 @@ pub(crate) struct Definition {
     pub detect: Option<Detect>,
     /// What starts a comment line in the configuration language.
     pub comment: Option<String>,
+    /// The line before a part where several are shown as one text: `{part}`, `{context}` and `{command}` in it.
+    pub section: Option<Text>,
     /// Prompts by mode. A group named `host` must read the same at each prompt of a session.
     pub modes: Option<BTreeMap<String, Mode>>,
     pub login: Option<Login>,
@@ -102,6 +104,7 @@ impl Definition {
         }
         take(&mut self.transports, &base.transports);
         take(&mut self.comment, &base.comment);
+        take(&mut self.section, &base.section);
         take(&mut self.modes, &base.modes);
         take(&mut self.login, &base.login);
         take(&mut self.line_end, &base.line_end);

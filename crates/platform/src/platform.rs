@@ -1,5 +1,5 @@
 use crate::Redactor;
-use crate::compile::COMMAND;
+use crate::compile::{COMMAND, CONTEXT, PART};
 use crate::finder::Finder;
 use crate::http::{Http, Request};
 use crate::rules::RuleBook;
@@ -23,6 +23,8 @@ pub struct Platform {
     pub sources: Vec<String>,
     /// What starts a comment line in the configuration language.
     pub comment: String,
+    /// The line before a part where several are shown as one text; `None` for a comment that names it.
+    pub(crate) section: Option<String>,
     /// What a backup brings, in order.
     pub parts: Arc<[Part]>,
     /// What the family is spoken to over, the usual one first; never empty.
@@ -181,6 +183,20 @@ impl Platform {
         Cow::Owned(Login { username, ..login.clone() })
     }
 
+    /// The line that begins a part where several are shown as one text, without its line end. For people: it is not part
+    /// of what is stored of the part.
+    pub fn section(&self, part: &str, context: Option<&str>, command: &str) -> String {
+        let line = match &self.section {
+            Some(section) => section
+                .replace(PART, part)
+                .replace(CONTEXT, context.unwrap_or_default())
+                .replace(COMMAND, command),
+            None => section(&self.comment, part, context, command),
+        };
+        // A context's name is the device's word: one line stays one line.
+        line.replace(char::is_control, " ").trim_end().to_owned()
+    }
+
     /// Whether its commands are asked over the exec channel of SSH, where the device has it.
     pub fn prefers_exec(&self) -> bool {
         self.exec.is_some()
@@ -299,6 +315,12 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// The line before a part, as a comment: `! ---- running-config, admin (show running-config) ----`.
+fn section(comment: &str, part: &str, context: Option<&str>, command: &str) -> String {
+    let context = context.map_or(String::new(), |context| format!(", {context}"));
+    format!("{comment}---- {part}{context} ({command}) ----")
 }
 
 fn braces(text: &[u8]) -> (usize, usize) {

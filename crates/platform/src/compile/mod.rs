@@ -29,6 +29,9 @@ const PATTERN_SIZE: usize = 1 << 20;
 /// Stands for the name of a context in commands.
 pub(crate) const CONTEXT: &str = "{context}";
 
+/// Stands for a part's name in the line before it.
+pub(crate) const PART: &str = "{part}";
+
 /// Stands for the command in what wraps it.
 pub(crate) const COMMAND: &str = "{command}";
 
@@ -96,6 +99,7 @@ pub(crate) fn compile(
         aliases: definition.aliases,
         sources: definition.sources,
         comment: required(definition.comment, "comment")?,
+        section: definition.section.map(compile_section).transpose()?,
         logout: required(definition.logout, "logout")?,
         finder: Finder::new(secrets, volatile),
         redactor,
@@ -192,6 +196,16 @@ fn compile_all<T, U>(
     compile: impl FnMut(T) -> Result<U, Problem>,
 ) -> Result<Vec<U>, Problem> {
     field.into_iter().flatten().map(compile).collect()
+}
+
+/// A line that names no part would say nothing.
+fn compile_section(section: Text) -> Result<String, Problem> {
+    let problem = match &section.value {
+        text if text.contains(['\r', '\n']) => "is more than one line",
+        text if !text.contains(PART) => "has no {part} in it",
+        _ => return Ok(section.value),
+    };
+    Err((section.line, format!("section: {:?} {problem}", section.value)))
 }
 
 fn compile_detect(detect: DetectText) -> Result<Detect, Problem> {
