@@ -35,7 +35,7 @@ pub enum Event {
         line: usize,
     },
     /// A prompt, and the command typed behind it with its answer.
-    Prompt(Step),
+    Prompt(Box<Step>),
 }
 
 /// One prompt and what follows it until the next one.
@@ -90,7 +90,7 @@ impl Transcript {
         steps.iter_mut().for_each(|step| step.look(platform));
         transcript.facts = facts(platform, &steps);
         transcript.events.extend(pagers.into_iter().map(|(line, rule)| Event::Pager { line, rule }));
-        transcript.events.extend(steps.into_iter().map(Event::Prompt));
+        transcript.events.extend(steps.into_iter().map(|step| Event::Prompt(Box::new(step))));
         transcript.events.sort_by_key(Event::line);
         transcript
     }
@@ -211,7 +211,7 @@ mod tests {
 
     fn steps(transcript: &Transcript) -> Vec<&Step> {
         let steps = transcript.events.iter().filter_map(|event| match event {
-            Event::Prompt(step) => Some(step),
+            Event::Prompt(step) => Some(step.as_ref()),
             _ => None,
         });
         steps.collect()

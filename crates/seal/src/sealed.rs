@@ -10,9 +10,15 @@ const LEVEL: i32 = 3;
 pub struct SealedConfig {
     parts: Vec<SealedPart>,
     significant: Hash256,
-    readable: String,
-    sections: Vec<Section>,
+    readable: Box<Readable>,
     secrets: Option<SealedSecrets>,
+}
+
+/// The configuration parts as one text, and where each begins.
+#[derive(Debug, Clone)]
+struct Readable {
+    text: String,
+    sections: Vec<Section>,
 }
 
 /// Where a part begins in the readable text.
@@ -53,28 +59,28 @@ impl SealedConfig {
         significant: Hash256,
         secrets: Option<SealedSecrets>,
     ) -> Result<Self, SealError> {
-        let (readable, sections) = readable(&parts);
+        let readable = Box::new(Readable::of(&parts));
         let parts = parts.into_iter().map(SealedPart::new).collect::<Result<_, _>>()?;
-        Ok(Self { parts, significant, readable, sections, secrets })
+        Ok(Self { parts, significant, readable, secrets })
     }
 
     /// Puts a line before each part in the readable text, where it has several of them. The parts stay as they are, and with
     /// them what a change is.
     #[must_use]
     pub fn with_headers(mut self, header: impl Fn(&SealedPart) -> String) -> Self {
-        if self.sections.len() < 2 {
+        let Readable { text, sections } = self.readable.as_ref();
+        if sections.len() < 2 {
             return self;
         }
-        let mut headed = String::with_capacity(self.readable.len());
-        let ends = self.sections.iter().skip(1).map(|next| next.start).chain([self.readable.len()]);
-        for (section, end) in self.sections.iter().zip(ends) {
+        let mut headed = String::with_capacity(text.len());
+        let ends = sections.iter().skip(1).map(|next| next.start).chain([text.len()]);
+        for (section, end) in sections.iter().zip(ends) {
             headed.push_str(&clean(&header(&self.parts[section.part])));
             headed.push('\n');
-            headed.push_str(&self.readable[section.start..end]);
+            headed.push_str(&text[section.start..end]);
         }
         // It has its headers now; the places are those of a text without.
-        self.sections.clear();
-        self.readable = headed;
+        self.readable = Box::new(Readable { text: headed, sections: Vec::new() });
         self
     }
 
@@ -102,7 +108,7 @@ impl SealedConfig {
     /// header where [`Self::with_headers`] gave them some.
     /// Lossy where a device sent what is no text; the parts themselves are exact.
     pub fn readable(&self) -> &str {
-        &self.readable
+        &self.readable.text
     }
 }
 
@@ -142,17 +148,18 @@ pub fn decompress(content: &[u8], size: u64, expected: Hash256) -> Result<Vec<u8
     Ok(text)
 }
 
-/// The text, and where each part begins in it.
-fn readable(parts: &[MaskedPart]) -> (String, Vec<Section>) {
-    let (mut text, mut sections) = (String::new(), Vec::new());
-    for (number, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::Config) {
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+impl Readable {
+    fn of(parts: &[MaskedPart]) -> Self {
+        let (mut text, mut sections) = (String::new(), Vec::new());
+        for (number, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::Config) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            sections.push(Section { part: number, start: text.len() });
+            text.push_str(&clean(&String::from_utf8_lossy(&part.text)));
         }
-        sections.push(Section { part: number, start: text.len() });
-        text.push_str(&clean(&String::from_utf8_lossy(&part.text)));
+        Self { text, sections }
     }
-    (text, sections)
 }
 
 /// PostgreSQL's `text` takes no NUL and only UTF-8.
