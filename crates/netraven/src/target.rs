@@ -7,8 +7,8 @@ use crate::input::{fields, secrets};
 use crate::sealing::open_vault;
 use netraven_device::Access;
 use netraven_model::{DeviceId, Login, Protocol, Target};
-use netraven_platform::{AUTO, Platform};
-use netraven_service::{open_credential, open_hop};
+use netraven_platform::{AUTO, Platform, Platforms};
+use netraven_service::{open_credential, open_hop, reached_at};
 use netraven_store::access::Role;
 use netraven_store::{StoreError, credentials, devices, jobs};
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub async fn choose(
         None => None,
     };
     let outside = match (device, &options.address) {
-        (None, Some(address)) => Some(target(address, options, protocol)),
+        (None, Some(address)) => Some(target(address, options, protocol, &context.platforms()?)),
         (Some(_), None) => None,
         _ => return Err(CliError::usage("expected either a device of the inventory or --address")),
     };
@@ -115,6 +115,8 @@ async fn of_inventory(
     let missing = || StoreError::NotFound { what: "device", name: name.to_owned() };
     let contact = devices::contact(&database.store, name).await?.ok_or_else(missing)?;
     let platform = options.platform.clone().unwrap_or(contact.target.platform);
+    let target = Target { platform, ..contact.target };
+    let target = reached_at(&target, contact.port, &context.platforms()?);
     let via = match contact.behind {
         true => way(contact.device, context, database).await?,
         false => Vec::new(),
@@ -125,7 +127,7 @@ async fn of_inventory(
         tls: contact.tls,
         site: contact.site,
         via,
-        ..Access::new(Target { platform, ..contact.target }, login)
+        ..Access::new(target, login)
     })
 }
 
@@ -135,7 +137,9 @@ async fn way(device: DeviceId, context: &Context, database: &Database) -> Result
     let hops = jobs::way(&scheduler, device).await;
     scheduler.close().await;
     let vault = open_vault(context, &database.store).await?;
-    let open = |hop| open_hop(&vault, hop).map_err(|failure| CliError::failed(failure.to_string()));
+    let platforms = context.platforms()?;
+    let open =
+        |hop| open_hop(&vault, &platforms, hop).map_err(|failure| CliError::failed(failure.to_string()));
     hops?.iter().map(open).collect()
 }
 
@@ -156,15 +160,16 @@ fn by_hand(options: &Options, username: &str) -> Result<Login> {
 }
 
 /// A device that is not in the inventory.
-fn target(address: &str, options: &Options, protocol: Protocol) -> Target {
+fn target(address: &str, options: &Options, protocol: Protocol, platforms: &Platforms) -> Target {
+    let platform = options.platform.as_deref().unwrap_or(AUTO);
     Target {
         device: None,
         uuid: Uuid::nil(),
         hostname: address.to_owned(),
         address: address.to_owned(),
         protocol,
-        port: options.port.unwrap_or(protocol.default_port()),
-        platform: options.platform.as_deref().unwrap_or(AUTO).to_owned(),
+        port: options.port.unwrap_or_else(|| platforms.port(platform, protocol)),
+        platform: platform.to_owned(),
     }
 }
 

@@ -21,6 +21,10 @@ fn nonsense_on_the_command_line_is_refused_with_code_2() {
             &["device", "add", "r1", "--address", "h", "--platform", "fr"],
             "unknown platform 'fr', did you mean 'frr'?",
         ),
+        (
+            &["device", "add", "r1", "--address", "h", "--platform", "frr", "--protocol", "http"],
+            "platform 'frr' is not spoken to over http, only over ssh, telnet",
+        ),
         (&["device", "add", "r1", "--address", "h", "--platform", "frr", "--tag", "a b"], "expected a tag"),
         (&["device", "update", "r1"], "required"),
         (&["device", "update", "r1", "--enable", "--disable"], "cannot be used with"),

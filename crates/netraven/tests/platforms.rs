@@ -49,6 +49,8 @@ fn the_list_shows_the_evidence() {
     let place = Place::without_database();
     let platforms = place.json(&["platform", "list"]);
     let ios = platforms.as_array().unwrap().iter().find(|platform| platform["name"] == "cisco_ios").unwrap();
+    let ssh = serde_json::json!({"protocol": "ssh", "port": 22});
+    assert_eq!(ios["transports"][0], ssh, "the usual one first");
     assert!(ios["sessions"]["written"].as_u64().unwrap() >= 2, "{ios}");
     assert!(ios["secret_examples"].as_u64() > ios["secret_rules"].as_u64(), "{ios}");
     assert_eq!(ios["depth"], serde_json::json!(["login", "backup", "facts", "secrets"]));

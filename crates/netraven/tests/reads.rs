@@ -38,7 +38,7 @@ async fn every_read_answers_with_json() {
         (&["job", "show", "1", "--dialogue"], &["dialogue"]),
         (&["config", "log", "r1"], &[]),
         (&["setting", "list"], &["key", "value", "updated_at"]),
-        (&["platform", "list"], &["name", "title", "aliases", "parts", "origin"]),
+        (&["platform", "list"], &["name", "title", "aliases", "parts", "transports", "origin"]),
         (&["platform", "check"], &["platforms", "own"]),
         (&["db", "check"], &["connected", "ready", "server_version", "schema_version", "size_bytes"]),
         (&["config-file", "check"], &["environment", "settings", "warnings"]),

@@ -4,13 +4,32 @@
 
 use crate::file::FileProtocol;
 use crate::http::form::HttpForm;
+use crate::one_or_more::OneOrMore;
+use crate::rules::Home;
+use crate::transports::TransportsForm;
 use netraven_model::PartKind;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A text whose line is remembered for error messages.
-pub(crate) type Text = Spanned<String>;
+/// A text whose place is remembered: for error messages, and for who asks which rule fired.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    /// What is written.
+    pub value: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// The definition it stands in, which need not be the one that uses it.
+    pub home: Option<Arc<Home>>,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self { line: text.defined.line(), value: text.value, home: None })
+    }
+}
 
 /// As written: what `extends` may bring need not be given.
 #[derive(Clone, Deserialize)]
@@ -27,10 +46,14 @@ pub(crate) struct Definition {
     pub aliases: Vec<String>,
     /// The documents the facts come from.
     pub sources: Vec<String>,
+    /// The protocols that the family is spoken to over, the usual one first.
+    pub transports: Option<Spanned<TransportsForm>>,
     /// How a device of the family is recognised.
     pub detect: Option<Detect>,
     /// What starts a comment line in the configuration language.
     pub comment: Option<String>,
+    /// The line before a part where several are shown as one text: `{part}`, `{context}` and `{command}` in it.
+    pub section: Option<Text>,
     /// Prompts by mode. A group named `host` must read the same at each prompt of a session.
     pub modes: Option<BTreeMap<String, Mode>>,
     pub login: Option<Login>,
@@ -38,10 +61,11 @@ pub(crate) struct Definition {
     pub line_end: Option<LineEnd>,
     /// How commands are asked over SSH.
     pub ssh: Option<Ssh>,
-    pub enable: Option<Enable>,
+    /// The way from where a login lands to where commands are given, step by step.
+    pub enable: Option<OneOrMore<Enable>>,
     /// Commands that set up the terminal; a refusal of one is not an error.
     pub prepare: Option<Vec<Text>>,
-    pub pager: Option<Pager>,
+    pub pager: Option<OneOrMore<Pager>>,
     /// Answers that mean a command was not carried out. Tried on the first lines of an answer.
     #[serde(default)]
     pub rejected: Vec<Text>,
@@ -66,6 +90,15 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
+    /// Notes in each rule that can fire where it stands, before others inherit it.
+    pub(crate) fn settle(&mut self, file: &str) {
+        let home = Arc::new(Home { platform: self.name.value.clone(), file: file.to_owned() });
+        let pagers = self.pager.iter_mut().flat_map(|pagers| &mut pagers.0).map(|pager| &mut pager.pattern);
+        let secrets = self.secrets.iter_mut().map(|secret| &mut secret.pattern);
+        let rules = pagers.chain(secrets).chain(&mut self.rejected).chain(&mut self.volatile);
+        rules.for_each(|rule| rule.home = Some(home.clone()));
+    }
+
     /// Takes from `base` what is not given here. Rejections, volatile text and secrets are added up, own ones first.
     pub(crate) fn inherit(&mut self, base: &Self) {
         fn take<T: Clone>(own: &mut Option<T>, base: &Option<T>) {
@@ -73,7 +106,9 @@ impl Definition {
                 own.clone_from(base);
             }
         }
+        take(&mut self.transports, &base.transports);
         take(&mut self.comment, &base.comment);
+        take(&mut self.section, &base.section);
         take(&mut self.modes, &base.modes);
         take(&mut self.login, &base.login);
         take(&mut self.line_end, &base.line_end);
@@ -183,7 +218,10 @@ pub(crate) struct Enable {
     pub from: Text,
     pub to: Text,
     pub command: String,
-    pub password_prompt: Text,
+    /// The question for the user name, where a server decides who may go on.
+    pub username_prompt: Option<Text>,
+    /// The question for the password, where there is one.
+    pub password_prompt: Option<Text>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -228,24 +266,7 @@ pub(crate) struct FileForm {
     /// What to try, in order; without it, all there are.
     pub over: Option<Vec<FileProtocol>>,
     /// What removes the file: a command, or several of which the first one that the device takes counts.
-    pub cleanup: Option<OneOrMore>,
-}
-
-/// A text, or a list of them.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    pub fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::More(texts) => texts,
-        }
-    }
+    pub cleanup: Option<OneOrMore<String>>,
 }
 
 /// When an archive counts as changed. Without this it never does: archives carry time stamps.

@@ -49,6 +49,16 @@ impl Finder {
     pub(crate) fn volatile(&self, text: &[u8]) -> Vec<Span> {
         Span::merge(self.volatile.spans(text))
     }
+
+    /// What is found as a secret by which rule; the insides of private keys are [`keys`]'s.
+    pub(crate) fn secrets_by_rule(&self, text: &[u8]) -> Vec<(Span, usize)> {
+        self.secrets.spans_by_rule(text)
+    }
+
+    /// What is volatile by which rule.
+    pub(crate) fn volatile_by_rule(&self, text: &[u8]) -> Vec<(Span, usize)> {
+        self.volatile.spans_by_rule(text)
+    }
 }
 
 /// Rules for lines. One pass over the text with all of them at once finds the lines that matter;
@@ -86,6 +96,29 @@ impl Rules {
 
     pub(crate) fn spans(&self, text: &[u8]) -> Vec<Span> {
         let mut found = Vec::new();
+        self.each_line(text, |line| {
+            for rule in &self.each {
+                each_span(rule, self.group, &text[line.range()], line.start, &mut found);
+            }
+        });
+        found
+    }
+
+    /// The same spans, each with the number of the rule that found it; one that several found comes several times.
+    pub(crate) fn spans_by_rule(&self, text: &[u8]) -> Vec<(Span, usize)> {
+        let mut found = Vec::new();
+        self.each_line(text, |line| {
+            for (number, rule) in self.each.iter().enumerate() {
+                let mut spans = Vec::new();
+                each_span(rule, self.group, &text[line.range()], line.start, &mut spans);
+                found.extend(spans.into_iter().map(|span| (span, number)));
+            }
+        });
+        found
+    }
+
+    /// The lines in which some rule finds something.
+    fn each_line(&self, text: &[u8], mut look: impl FnMut(Span)) {
         let mut at = 0;
         let newline = |byte: &u8| *byte == b'\n';
         while let Some(hit) = self.any.as_ref().and_then(|any| any.find_at(text, at)) {
@@ -94,12 +127,9 @@ impl Rules {
             let last = hit.end().max(hit.start() + 1) - 1;
             let end =
                 text[last..].iter().position(newline).map_or(text.len(), |line_end| last + line_end + 1);
-            for rule in &self.each {
-                each_span(rule, self.group, &text[start..end], start, &mut found);
-            }
+            look(Span { start, end });
             at = end;
         }
-        found
     }
 }
 

@@ -1,8 +1,10 @@
 use crate::Redactor;
-use crate::compile::COMMAND;
+use crate::compile::{COMMAND, CONTEXT, PART};
 use crate::file::RemoteFile;
 use crate::finder::Finder;
 use crate::http::{Http, Request};
+use crate::rules::RuleBook;
+use crate::transports::Transport;
 use netraven_model::{Facts, Hash256, Login, PartKind, Protocol, Secret, Span};
 use regex::bytes::Regex;
 use std::borrow::Cow;
@@ -22,8 +24,12 @@ pub struct Platform {
     pub sources: Vec<String>,
     /// What starts a comment line in the configuration language.
     pub comment: String,
+    /// The line before a part where several are shown as one text; `None` for a comment that names it.
+    pub(crate) section: Option<String>,
     /// What a backup brings, in order.
     pub parts: Arc<[Part]>,
+    /// What the family is spoken to over, the usual one first; never empty.
+    pub transports: Vec<Transport>,
     /// How the family is spoken to over HTTP, where it can be.
     pub http: Option<Http>,
     /// SHA-256 of the definition, what it inherits, and the rules all share: which rules made a version.
@@ -43,10 +49,13 @@ pub struct Platform {
     pub(crate) username_prompt: Option<Regex>,
     pub(crate) password_prompt: Option<Regex>,
     pub(crate) dialogs: Vec<Dialog>,
-    pub(crate) enable: Option<Enable>,
+    /// In order; each begins where the login landed or an earlier one led.
+    pub(crate) enable: Vec<Enable>,
     pub(crate) prepare: Vec<String>,
-    pub(crate) pager: Option<Dialog>,
+    pub(crate) pagers: Vec<Dialog>,
     pub(crate) rejected: Vec<Regex>,
+    /// Where the patterns that fire come from.
+    pub(crate) rules: RuleBook,
     pub(crate) prompt_prefix: Option<Regex>,
     pub(crate) logout: String,
     pub(crate) finder: Finder,
@@ -144,13 +153,14 @@ pub(crate) struct Dialog {
     pub send: String,
 }
 
-/// Modes are indices into `Platform::modes`.
+/// A step from one mode to another. Modes are indices into `Platform::modes`.
 #[derive(Debug)]
 pub(crate) struct Enable {
     pub from: usize,
     pub to: usize,
     pub command: String,
-    pub password_prompt: Regex,
+    pub username_prompt: Option<Regex>,
+    pub password_prompt: Option<Regex>,
 }
 
 #[derive(Debug)]
@@ -165,6 +175,11 @@ pub(crate) struct Fact {
 const MAX_FACT: usize = 200;
 
 impl Platform {
+    /// Where the family listens for a protocol; `None` where it is not spoken to so.
+    pub fn port_over(&self, protocol: Protocol) -> Option<u16> {
+        self.transports.iter().find(|known| known.protocol == protocol).map(|known| known.port)
+    }
+
     /// What a backup over a protocol brings; nothing where the family is not spoken to so.
     pub fn parts_over(&self, protocol: Protocol) -> Arc<[Part]> {
         match protocol {
@@ -180,6 +195,20 @@ impl Platform {
         }
         let username = format!("{}{}", login.username, self.username_suffix);
         Cow::Owned(Login { username, ..login.clone() })
+    }
+
+    /// The line that begins a part where several are shown as one text, without its line end. For people: it is not part
+    /// of what is stored of the part.
+    pub fn section(&self, part: &str, context: Option<&str>, command: &str) -> String {
+        let line = match &self.section {
+            Some(section) => section
+                .replace(PART, part)
+                .replace(CONTEXT, context.unwrap_or_default())
+                .replace(COMMAND, command),
+            None => section(&self.comment, part, context, command),
+        };
+        // A context's name is the device's word: one line stays one line.
+        line.replace(char::is_control, " ").trim_end().to_owned()
     }
 
     /// Whether its commands are asked over the exec channel of SSH, where the device has it.
@@ -347,6 +376,12 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// The line before a part, as a comment: `! ---- running-config, admin (show running-config) ----`.
+fn section(comment: &str, part: &str, context: Option<&str>, command: &str) -> String {
+    let context = context.map_or(String::new(), |context| format!(", {context}"));
+    format!("{comment}---- {part}{context} ({command}) ----")
 }
 
 fn braces(text: &[u8]) -> (usize, usize) {

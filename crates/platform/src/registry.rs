@@ -2,6 +2,7 @@
 
 use crate::sources::Sources;
 use crate::{PatternError, Platform, Redactor};
+use netraven_model::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,12 @@ impl Platforms {
     pub fn get(&self, name: &str) -> Option<Arc<Platform>> {
         let name = self.aliases.get(name).map_or(name, String::as_str);
         self.ready_one(name).cloned()
+    }
+
+    /// Where a device listens that was given no port: where its platform does for that protocol, or at the protocol's own.
+    pub fn port(&self, platform: &str, protocol: Protocol) -> u16 {
+        let known = self.get(platform).and_then(|platform| platform.port_over(protocol));
+        known.unwrap_or(protocol.default_port())
     }
 
     /// All platforms, ordered by name.

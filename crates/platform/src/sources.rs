@@ -37,11 +37,13 @@ impl Sources {
     }
 
     pub(crate) fn add(&mut self, file: &str, text: &str, origin: &str) -> Result<(), LoadError> {
-        let definition: Definition = serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
-            file: file.to_owned(),
-            line: error.location().map_or(0, |location| location.line()),
-            problem: error.to_string(),
-        })?;
+        let mut definition: Definition =
+            serde_saphyr::from_str(text).map_err(|error| LoadError::Definition {
+                file: file.to_owned(),
+                line: error.location().map_or(0, |location| location.line()),
+                problem: error.to_string(),
+            })?;
+        definition.settle(file);
         let digest = Hash256::sha256(text.as_bytes());
         let (file, origin) = (file.to_owned(), origin.to_owned());
         let order = self.all.len();
@@ -87,7 +89,7 @@ impl Sources {
         let mut next = source.definition.extends.clone();
         for _ in 0..MAX_CHAIN {
             let Some(wanted) = next else { break };
-            let line = wanted.defined.line();
+            let line = wanted.line;
             let base = self.all.get(&wanted.value);
             let base =
                 base.ok_or_else(|| wrong((line, format!("extends: no platform '{}'", wanted.value))))?;
@@ -97,7 +99,7 @@ impl Sources {
         }
         if let Some(endless) = next {
             let problem = format!("extends: the chain over '{}' does not end", endless.value);
-            return Err(wrong((endless.defined.line(), problem)));
+            return Err(wrong((endless.line, problem)));
         }
         // What every family shares reads configurations, too: a release that changes it changes all definitions.
         digests.extend_from_slice(&shared_rules().0);

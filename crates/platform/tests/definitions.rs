@@ -169,3 +169,15 @@ fn contexts_that_cannot_be_used_are_named() {
         assert!(error.to_string().contains(reason), "{error}");
     }
 }
+
+#[test]
+fn the_line_before_a_part_is_a_comment_or_what_the_definition_says() {
+    let platform = load(GOOD).unwrap().get("test_os").unwrap();
+    let comment = platform.comment.clone();
+    assert_eq!(platform.section("a", None, "show a"), format!("{comment}---- a (show a) ----"));
+    assert_eq!(platform.section("a", Some("x\ny"), "s"), format!("{comment}---- a, x y (s) ----"));
+    let own = |section: &str| load(&GOOD.replacen("parts:", &format!("section: '{section}'\nparts:"), 1));
+    let platform = own("### {part} {context} `{command}`").unwrap().get("test_os").unwrap();
+    assert_eq!(platform.section("a", Some("v1"), "show a"), "### a v1 `show a`");
+    assert!(own("###").unwrap_err().to_string().contains("has no {part} in it"));
+}

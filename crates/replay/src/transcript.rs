@@ -1,8 +1,9 @@
 //! What a definition makes of a transcript that a person saved from a terminal.
 
 use netraven_model::{Facts, Span};
-use netraven_platform::{Part, Platform, Terminal};
+use netraven_platform::{Fired, Part, Platform, Rule, Terminal};
 use std::fmt;
+use std::sync::Arc;
 
 /// A longer line is no prompt with a command behind it.
 const MAX_LINE: usize = 1024;
@@ -25,6 +26,8 @@ pub enum Event {
     Pager {
         /// The line it stood on.
         line: usize,
+        /// The rule that says so.
+        rule: Arc<Rule>,
     },
     /// A question of the login, or the one for the enable secret.
     Question {
@@ -32,7 +35,7 @@ pub enum Event {
         line: usize,
     },
     /// A prompt, and the command typed behind it with its answer.
-    Prompt(Step),
+    Prompt(Box<Step>),
 }
 
 /// One prompt and what follows it until the next one.
@@ -47,16 +50,20 @@ pub struct Step {
     pub command: String,
     /// Name of the part that this command brings.
     pub part: Option<String>,
-    /// Whether the device did not carry it out.
-    pub rejected: bool,
+    /// The rule by which the device did not carry it out.
+    pub rejected: Option<Arc<Rule>>,
     /// What is missing for a complete part.
     pub incomplete: Option<String>,
     /// The answer.
     pub answer: Vec<u8>,
     /// Where secrets stand in it.
     pub secrets: Vec<Span>,
+    /// Which rules found them.
+    pub secret_rules: Vec<Fired>,
     /// What changes in it without meaning.
     pub volatile: Vec<Span>,
+    /// Which rules found that.
+    pub volatile_rules: Vec<Fired>,
 }
 
 impl Transcript {
@@ -82,8 +89,8 @@ impl Transcript {
         }
         steps.iter_mut().for_each(|step| step.look(platform));
         transcript.facts = facts(platform, &steps);
-        transcript.events.extend(pagers.into_iter().map(|line| Event::Pager { line }));
-        transcript.events.extend(steps.into_iter().map(Event::Prompt));
+        transcript.events.extend(pagers.into_iter().map(|(line, rule)| Event::Pager { line, rule }));
+        transcript.events.extend(steps.into_iter().map(|step| Event::Prompt(Box::new(step))));
         transcript.events.sort_by_key(Event::line);
         transcript
     }
@@ -100,7 +107,7 @@ impl Event {
     /// The line it stood on.
     pub fn line(&self) -> usize {
         match self {
-            Self::Pager { line } | Self::Question { line } => *line,
+            Self::Pager { line, .. } | Self::Question { line } => *line,
             Self::Prompt(step) => step.line,
         }
     }
@@ -114,18 +121,22 @@ impl Step {
             host: host.map(|host| String::from_utf8_lossy(host).into_owned()),
             command: String::from_utf8_lossy(command).trim().to_owned(),
             part: None,
-            rejected: false,
+            rejected: None,
             incomplete: None,
             answer: Vec::new(),
             secrets: Vec::new(),
+            secret_rules: Vec::new(),
             volatile: Vec::new(),
+            volatile_rules: Vec::new(),
         }
     }
 
     fn look(&mut self, platform: &Platform) {
-        self.rejected = platform.is_rejection(&self.answer);
+        self.rejected = platform.rejection_rule(&self.answer).cloned();
         self.secrets = platform.find_secrets(&self.answer);
+        self.secret_rules = platform.explain_secrets(&self.answer);
         self.volatile = platform.find_volatile(&self.answer);
+        self.volatile_rules = platform.explain_volatile(&self.answer);
         let brings = |part: &&Part| !part.is_file() && part.commands.contains(&self.command);
         let part = platform.parts.iter().find(brings);
         self.part = part.map(|part| part.name.clone());
@@ -133,18 +144,19 @@ impl Step {
             self.command = platform.redact(self.command.as_bytes());
         }
         self.incomplete =
-            part.filter(|_| !self.rejected).and_then(|part| part.check_complete(&self.answer).err());
+            part.filter(|_| self.rejected.is_none()).and_then(|part| part.check_complete(&self.answer).err());
     }
 }
 
 /// The text as a terminal shows it, without the pager's lines, and where these were.
-fn shown(platform: &Platform, bytes: &[u8]) -> (Vec<u8>, Vec<usize>) {
+fn shown(platform: &Platform, bytes: &[u8]) -> (Vec<u8>, Vec<(usize, Arc<Rule>)>) {
     let (mut terminal, mut pagers) = (Terminal::default(), Vec::new());
     // A pager's line is there only until the device or a key takes it away again.
     for piece in bytes.chunk_by(|one, next| one.is_ascii_control() == next.is_ascii_control()) {
         terminal.feed(piece);
-        if platform.is_pager(terminal.last_line()) {
-            pagers.push(1 + terminal.lines().iter().filter(|byte| **byte == b'\n').count());
+        if let Some(rule) = platform.pager_rule(terminal.last_line()) {
+            let line = 1 + terminal.lines().iter().filter(|byte| **byte == b'\n').count();
+            pagers.push((line, rule.clone()));
             terminal.erase_last_line();
         }
     }
@@ -177,7 +189,7 @@ fn split_prompt<'p, 'l>(
 fn facts(platform: &Platform, steps: &[Step]) -> Facts {
     let texts: Vec<(&str, &[u8])> = steps
         .iter()
-        .filter(|step| !step.rejected)
+        .filter(|step| step.rejected.is_none())
         .filter_map(|step| Some((step.part.as_deref()?, step.answer.as_slice())))
         .collect();
     platform.find_facts(&texts)
@@ -200,7 +212,7 @@ mod tests {
 
     fn steps(transcript: &Transcript) -> Vec<&Step> {
         let steps = transcript.events.iter().filter_map(|event| match event {
-            Event::Prompt(step) => Some(step),
+            Event::Prompt(step) => Some(step.as_ref()),
             _ => None,
         });
         steps.collect()
@@ -228,7 +240,7 @@ mod tests {
         assert_eq!(version.part.as_deref(), Some("version"));
         assert!(!version.answer.windows(4).any(|text| text == b"More"));
         assert!(version.volatile.iter().any(|span| version.answer[span.range()].starts_with(b"r1 uptime")));
-        assert!(nothing.rejected && nothing.part.is_none());
+        assert!(nothing.rejected.is_some() && nothing.part.is_none());
         assert_eq!(&config.answer[config.secrets[0].range()], b"hunter2");
         assert!(config.incomplete.as_deref().is_some_and(|missing| missing.contains("end")));
         // Another name than the session's: a line of the answer.

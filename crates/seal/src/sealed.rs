@@ -1,5 +1,6 @@
 use crate::{MaskedPart, SealError, SealedSecrets};
 use netraven_model::{Hash256, PartKind, Span};
+use std::borrow::Cow;
 
 /// Level 3 compresses 64 KB of configuration in well under a millisecond; higher levels gain little on one text.
 const LEVEL: i32 = 3;
@@ -9,8 +10,24 @@ const LEVEL: i32 = 3;
 pub struct SealedConfig {
     parts: Vec<SealedPart>,
     significant: Hash256,
-    readable: String,
+    readable: Box<Readable>,
     secrets: Option<SealedSecrets>,
+}
+
+/// The configuration parts as one text, and where each begins.
+#[derive(Debug, Clone)]
+struct Readable {
+    text: String,
+    sections: Vec<Section>,
+}
+
+/// Where a part begins in the readable text.
+#[derive(Debug, Clone, Copy)]
+struct Section {
+    /// Number of the part.
+    part: usize,
+    /// First byte.
+    start: usize,
 }
 
 /// One part, ready for the version store.
@@ -42,9 +59,29 @@ impl SealedConfig {
         significant: Hash256,
         secrets: Option<SealedSecrets>,
     ) -> Result<Self, SealError> {
-        let readable = readable(&parts);
+        let readable = Box::new(Readable::of(&parts));
         let parts = parts.into_iter().map(SealedPart::new).collect::<Result<_, _>>()?;
         Ok(Self { parts, significant, readable, secrets })
+    }
+
+    /// Puts a line before each part in the readable text, where it has several of them. The parts stay as they are, and with
+    /// them what a change is.
+    #[must_use]
+    pub fn with_headers(mut self, header: impl Fn(&SealedPart) -> String) -> Self {
+        let Readable { text, sections } = self.readable.as_ref();
+        if sections.len() < 2 {
+            return self;
+        }
+        let mut headed = String::with_capacity(text.len());
+        let ends = sections.iter().skip(1).map(|next| next.start).chain([text.len()]);
+        for (section, end) in sections.iter().zip(ends) {
+            headed.push_str(&clean(&header(&self.parts[section.part])));
+            headed.push('\n');
+            headed.push_str(&text[section.start..end]);
+        }
+        // It has its headers now; the places are those of a text without.
+        self.readable = Box::new(Readable { text: headed, sections: Vec::new() });
+        self
     }
 
     /// The values of the secrets that were replaced; `None` where there are none, or where they were not to be kept.
@@ -67,10 +104,11 @@ impl SealedConfig {
         self.parts.iter().map(|part| part.size).sum()
     }
 
-    /// The configuration as text for people and for text search: the `config` parts one after the other.
+    /// The configuration as text for people and for text search: the `config` parts one after the other, each behind its
+    /// header where [`Self::with_headers`] gave them some.
     /// Lossy where a device sent what is no text; the parts themselves are exact.
     pub fn readable(&self) -> &str {
-        &self.readable
+        &self.readable.text
     }
 }
 
@@ -110,16 +148,23 @@ pub fn decompress(content: &[u8], size: u64, expected: Hash256) -> Result<Vec<u8
     Ok(text)
 }
 
-/// PostgreSQL's `text` takes no NUL and only UTF-8.
-fn readable(parts: &[MaskedPart]) -> String {
-    let mut text = String::new();
-    for part in parts.iter().filter(|part| part.kind == PartKind::Config) {
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+impl Readable {
+    fn of(parts: &[MaskedPart]) -> Self {
+        let (mut text, mut sections) = (String::new(), Vec::new());
+        for (number, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == PartKind::Config) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            sections.push(Section { part: number, start: text.len() });
+            text.push_str(&clean(&String::from_utf8_lossy(&part.text)));
         }
-        text.push_str(&String::from_utf8_lossy(&part.text));
+        Self { text, sections }
     }
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// PostgreSQL's `text` takes no NUL and only UTF-8.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -154,6 +199,24 @@ mod tests {
         ]);
         assert_eq!(config.readable(), "a\u{fffd}b\u{fffd}\nc\n");
         assert_eq!(config.size(), 16);
+    }
+
+    #[test]
+    fn several_parts_get_headers_in_the_readable_text_alone() {
+        let header = |part: &SealedPart| format!("! {} ({})", part.name, part.command);
+        let several = vec![
+            raw(PartKind::State, b"version 1\n"),
+            raw(PartKind::Config, b"a\0"),
+            raw(PartKind::Config, b"b\n"),
+        ];
+        let plain = sealed(several);
+        let headed = plain.clone().with_headers(header);
+        assert_eq!(headed.readable(), "! part (show)\na\u{fffd}\n! part (show)\nb\n");
+        assert_eq!(headed.significant(), plain.significant());
+        assert_eq!(headed.parts()[1].digest, plain.parts()[1].digest);
+        assert_eq!(headed.clone().with_headers(header).readable(), headed.readable(), "once is enough");
+        let one = sealed(vec![raw(PartKind::State, b"x\n"), raw(PartKind::Config, b"a\n")]);
+        assert_eq!(one.with_headers(header).readable(), "a\n");
     }
 
     #[test]

@@ -18,6 +18,6 @@ mod worker;
 pub use definitions::Definitions;
 pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
 pub use rotation::{Rotated, Rotation, RotationError};
-pub use scheduler::{open_credential, open_hop};
+pub use scheduler::{open_credential, open_hop, reached_at};
 pub use stores::Stores;
 pub use worker::{Worker, WorkerSettings};

@@ -13,7 +13,7 @@ use crate::outcome::{CollectOutcome, Collected};
 use crate::request::CollectRequest;
 use netraven_model::{ErrorCode, Event, Facts, Failure, Phase};
 use netraven_platform::{Output, Part, Platform, Spans};
-use netraven_seal::{Masked, RawPart, SealError, mask};
+use netraven_seal::{Masked, RawPart, SealError, SealedPart, mask};
 
 /// A configuration that lost more than half of its size is read a second time before it is believed.
 const MUCH_SMALLER: u64 = 2;
@@ -40,8 +40,10 @@ async fn run(course: &mut Course<'_>, request: &CollectRequest) -> Result<Collec
     if much_smaller {
         course.event(Event::MuchSmaller { before, now: masked.size() });
     }
-    let config = Box::new(masked.seal(request.sealing.as_ref()).map_err(|error| sealing_failed(&error))?);
-    Ok(Collected::Changed { config, facts, much_smaller })
+    let config = masked.seal(request.sealing.as_ref()).map_err(|error| sealing_failed(&error))?;
+    let header =
+        |part: &SealedPart| request.platform.section(&part.name, part.context.as_deref(), &part.command);
+    Ok(Collected::Changed { config: Box::new(config.with_headers(header)), facts, much_smaller })
 }
 
 /// One session: its parts without secrets, and what they tell about the device.

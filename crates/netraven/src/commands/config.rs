@@ -6,12 +6,13 @@ use crate::database::{Database, with_database, with_store};
 use crate::error::{CliError, Result};
 use crate::output::format::{or_dash, parse_time, size, time};
 use crate::output::note;
+use crate::output::sections::{self, Secrets};
 use crate::output::table::{Column, render};
 use crate::reveal::{self, Revealed};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use netraven_model::PartKind;
-use netraven_seal::shorten;
+use netraven_store::devices;
 use netraven_store::versions::{self, Part, Version, VersionRow, VersionSelector};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
@@ -27,8 +28,8 @@ Examples:
   netraven config show r1 --part version --json
 
 Without --part all configuration parts are printed, without those that only tell the device's
-state. Secrets stand there as fingerprints; on a terminal their first digits are shown. With --reveal
-they are printed as the device sent them, and the audit trail remembers who asked.";
+state; several stand each behind a comment line that names it. Secrets stand there as fingerprints; on a
+terminal their first digits are shown. With --reveal they are printed as the device sent them, and the audit trail remembers who asked.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -126,8 +127,12 @@ pub async fn run(command: Command, context: &Context) -> Result {
         }
         Command::Show { device, version, at, part, reveal: false } => {
             let selector = selector(version, at);
-            let version = with_store(context, async |store| load(store, &device, selector).await).await?;
-            show(&device, &version, part.as_deref(), context)
+            let (version, platform) = with_store(context, async |store| {
+                let version = load(store, &device, selector).await?;
+                Ok((version, devices::get(store, &device).await?.device_type))
+            })
+            .await?;
+            show(&device, &version, &platform, part.as_deref(), context)
         }
         Command::RestoreFile { device, version, at, part, output } => {
             let wanted = Wanted { device, selector: selector(version, at), part };
@@ -175,13 +180,10 @@ async fn revealed(wanted: &Wanted, database: &Database, context: &Context) -> Re
             revealed.iter().map(|revealed| part_json(revealed.part, revealed.text.expose_bytes())).collect();
         return context.output.json(&json);
     }
-    for revealed in &revealed {
-        match context.output.width {
-            None => context.output.bytes(revealed.text.expose_bytes())?,
-            Some(_) => context.output.text(&String::from_utf8_lossy(revealed.text.expose_bytes()))?,
-        }
-    }
-    Ok(())
+    let platform = devices::get(&database.store, &wanted.device).await?.device_type;
+    let parts: Vec<(&Part, &[u8])> =
+        revealed.iter().map(|revealed| (revealed.part, revealed.text.expose_bytes())).collect();
+    sections::print(&parts, &platform, Secrets::Revealed, context)
 }
 
 async fn restore(wanted: &Wanted, output: &Path, database: &Database, context: &Context) -> Result {
@@ -241,7 +243,7 @@ fn select<'a>(device: &str, version: &'a Version, part: Option<&str>) -> Result<
     Ok(parts)
 }
 
-fn show(device: &str, version: &Version, part: Option<&str>, context: &Context) -> Result {
+fn show(device: &str, version: &Version, platform: &str, part: Option<&str>, context: &Context) -> Result {
     let parts = select(device, version, part)?;
     if context.output.json {
         let mut json = view(&version.row);
@@ -249,14 +251,8 @@ fn show(device: &str, version: &Version, part: Option<&str>, context: &Context) 
         json["part_list"] = parts.iter().map(|part| part_json(part, &part.content)).collect();
         return context.output.json(&json);
     }
-    for part in parts {
-        match context.output.width {
-            // A file gets the exact bytes.
-            None => context.output.bytes(&part.content)?,
-            Some(_) => context.output.text(&String::from_utf8_lossy(&shorten(&part.content)))?,
-        }
-    }
-    Ok(())
+    let parts: Vec<(&Part, &[u8])> = parts.iter().map(|part| (*part, part.content.as_slice())).collect();
+    sections::print(&parts, platform, Secrets::Fingerprints, context)
 }
 
 fn log(rows: &[VersionRow], context: &Context) -> Result {

@@ -1,6 +1,6 @@
 //! Inventories as CSV (RFC 4180): reading, with every wrong line named, and writing.
 
-use super::fields;
+use super::{fields, transport};
 use crate::nearest::{nearest, suggestion};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use netraven_model::{Protocol, SshProfile};
@@ -224,7 +224,7 @@ fn device(line: &Line<'_>, platforms: &Platforms) -> Result<NewDevice, Vec<Probl
     let tags = line.check("tags", &mut problems, |text| {
         text.split(';').map(str::trim).filter(|tag| !tag.is_empty()).map(fields::tag).collect()
     });
-    let reach = reach(line, &mut problems);
+    let reach = reach(line, platform.as_deref(), platforms, &mut problems);
     match (hostname, address, platform, port, site, description, tags, reach) {
         (
             Some(hostname),
@@ -241,10 +241,19 @@ fn device(line: &Line<'_>, platforms: &Platforms) -> Result<NewDevice, Vec<Probl
 }
 
 /// Fields left empty keep what is there.
-fn reach(line: &Line<'_>, problems: &mut Vec<Problem>) -> Option<Reach> {
+fn reach(
+    line: &Line<'_>,
+    platform: Option<&str>,
+    platforms: &Platforms,
+    problems: &mut Vec<Problem>,
+) -> Option<Reach> {
     let protocol = line.check("protocol", problems, |text| match text {
         "" => Ok(None),
-        text => fields::protocol(text).map(Some),
+        text => {
+            let protocol = fields::protocol(text)?;
+            platform.map_or(Ok(()), |platform| transport::check(platform, protocol, platforms))?;
+            Ok(Some(protocol))
+        }
     });
     let ssh_profile = line.check("ssh_profile", problems, |text| match text {
         "" => Ok(None),
@@ -255,7 +264,8 @@ fn reach(line: &Line<'_>, problems: &mut Vec<Problem>) -> Option<Reach> {
         text => fields::line(text).map(Some),
     });
     let (protocol, ssh_profile, jump_host) = (protocol?, ssh_profile?, jump_host?);
-    Some(Reach { protocol, ssh_profile, jump_host, ..Reach::default() })
+    let usual_protocol = platform.and_then(|platform| transport::usual(platform, platforms));
+    Some(Reach { protocol, usual_protocol, ssh_profile, jump_host, ..Reach::default() })
 }
 
 fn unreadable(error: &csv::Error) -> Problem {

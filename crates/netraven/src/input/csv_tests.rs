@@ -66,6 +66,13 @@ fn every_wrong_line_is_named_with_its_field() {
 }
 
 #[test]
+fn a_protocol_that_the_platform_does_not_know_is_a_wrong_field() {
+    let text = "hostname,ip_address,device_type,protocol\nr1,192.0.2.1,frr,telnet\nr2,192.0.2.2,frr,http\n";
+    let wrong = "line 3: protocol: platform 'frr' is not spoken to over http, only over ssh, telnet";
+    assert_eq!(problems(text.as_bytes()), [wrong]);
+}
+
+#[test]
 fn lines_are_counted_through_quoted_line_ends() {
     let text = "hostname,ip_address,device_type,site\nr1,192.0.2.1,frr,\"two\nlines\"\nr2,300.1.1.1,frr,x\n";
     assert_eq!(
@@ -120,7 +127,7 @@ proptest! {
     ) {
         let new = NewDevice {
             hostname: fields::device_name(&hostname).unwrap(), address: "192.0.2.1".into(), port,
-            device_type: "linux".into(), site: site.clone(), description: site, tags,
+            device_type: "arista_eos".into(), site: site.clone(), description: site, tags,
             reach: Reach {
                 protocol,
                 ssh_profile: profile.map(Some),

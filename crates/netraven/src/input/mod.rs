@@ -3,3 +3,4 @@
 pub mod csv;
 pub mod fields;
 pub mod secrets;
+pub mod transport;

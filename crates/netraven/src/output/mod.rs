@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod format;
 pub mod progress;
+pub mod sections;
 pub mod table;
 
 use crate::error::{CliError, Exit, Result};

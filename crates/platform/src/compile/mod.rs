@@ -12,7 +12,10 @@ use crate::definition::{
     Text,
 };
 use crate::finder::{Finder, GENERAL, Rules};
+use crate::one_or_more::OneOrMore;
 use crate::platform::{Context, Detect, Dialog, Enable, Exec, Mode, Part, Platform};
+use crate::rules::RuleBook;
+use crate::transports::compile_transports;
 use facts::compile_facts;
 use http::compile_http;
 use netraven_model::{Hash256, PartKind};
@@ -28,6 +31,9 @@ const PATTERN_SIZE: usize = 1 << 20;
 /// Stands for the name of a context in commands.
 pub(crate) const CONTEXT: &str = "{context}";
 
+/// Stands for a part's name in the line before it.
+pub(crate) const PART: &str = "{part}";
+
 /// Stands for the command in what wraps it.
 pub(crate) const COMMAND: &str = "{command}";
 
@@ -41,6 +47,7 @@ pub(crate) fn compile(
     redactor: Arc<Redactor>,
 ) -> Result<Platform, Problem> {
     check_name(&definition.name)?;
+    let book = RuleBook::of(&definition);
     let modes = required(definition.modes, "modes")?
         .iter()
         .map(|(name, mode)| Ok(Mode { name: name.clone(), prompt: line_pattern(&mode.prompt)? }))
@@ -58,6 +65,7 @@ pub(crate) fn compile(
     let secrets = rules(secrets.chain(GENERAL.iter().copied()), "secret")?;
     let volatile = rules(definition.volatile.iter().map(|text| text.value.as_str()), "volatile")?;
     let http = definition.http.map(|http| compile_http(http, &parts)).transpose()?;
+    let transports = compile_transports(definition.transports, http.as_ref())?;
     let all_parts: Vec<&Part> = parts.iter().chain(http.iter().flat_map(|http| http.parts.iter())).collect();
     let facts = compile_facts(&definition.facts.unwrap_or_default(), &all_parts)?;
     let login = definition.login.unwrap_or_default();
@@ -69,9 +77,10 @@ pub(crate) fn compile(
         secret_rules: definition.secrets.len(),
         secret_examples: definition.secrets.iter().map(|rule| rule.hide.len() + rule.keep.len()).sum(),
         detect: definition.detect.map(compile_detect).transpose()?.unwrap_or_default(),
-        enable: definition.enable.map(|enable| compile_enable(enable, &modes)).transpose()?,
+        enable: compile_all(definition.enable, |enable| compile_enable(enable, &modes))?,
         dialogs: dialogs.map(|d| dialog(&d.expect, d.send)).collect::<Result<Vec<_>, Problem>>()?,
-        pager: definition.pager.map(|p| dialog(&p.pattern, p.send)).transpose()?,
+        pagers: compile_all(definition.pager, |pager| dialog(&pager.pattern, pager.send))?,
+        rules: book,
         rejected: patterns(&definition.rejected)?,
         prompt_prefix: definition.prompt_prefix.as_ref().map(line_pattern).transpose()?,
         login_quiet: Duration::from_millis(login.quiet_milliseconds),
@@ -89,11 +98,13 @@ pub(crate) fn compile(
         aliases: definition.aliases,
         sources: definition.sources,
         comment: required(definition.comment, "comment")?,
+        section: definition.section.map(compile_section).transpose()?,
         logout: required(definition.logout, "logout")?,
         finder: Finder::new(secrets, volatile),
         redactor,
         modes,
         contexts,
+        transports,
         http,
         parts: parts.into(),
         facts,
@@ -108,7 +119,7 @@ fn required<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
 }
 
 fn line(text: &Text) -> u64 {
-    text.defined.line()
+    text.line
 }
 
 fn check_name(name: &Text) -> Result<(), Problem> {
@@ -156,12 +167,44 @@ fn compile_enable(enable: EnableText, modes: &[Mode]) -> Result<Enable, Problem>
             .position(|mode| mode.name == name.value)
             .ok_or_else(|| (line(name), format!("enable: no mode '{}' (there are: {})", name.value, names())))
     };
+    if let Some(name) = enable.username_prompt.as_ref().filter(|_| enable.password_prompt.is_none()) {
+        return Err((
+            line(name),
+            "enable: `username_prompt` needs the `password_prompt` behind it".to_owned(),
+        ));
+    }
+    if enable.from.value == enable.to.value {
+        return Err((
+            line(&enable.to),
+            format!("enable: a step from '{0}' to '{0}' leads nowhere", enable.to.value),
+        ));
+    }
+    one_command(&enable.command, line(&enable.from), "enable")?;
     Ok(Enable {
         from: find(&enable.from)?,
         to: find(&enable.to)?,
-        password_prompt: line_pattern(&enable.password_prompt)?,
+        username_prompt: enable.username_prompt.as_ref().map(line_pattern).transpose()?,
+        password_prompt: enable.password_prompt.as_ref().map(line_pattern).transpose()?,
         command: enable.command,
     })
+}
+
+/// What takes one or several, compiled one by one; nothing where the field is not given.
+fn compile_all<T, U>(
+    field: Option<OneOrMore<T>>,
+    compile: impl FnMut(T) -> Result<U, Problem>,
+) -> Result<Vec<U>, Problem> {
+    field.into_iter().flatten().map(compile).collect()
+}
+
+/// A line that names no part would say nothing.
+fn compile_section(section: Text) -> Result<String, Problem> {
+    let problem = match &section.value {
+        text if text.contains(['\r', '\n']) => "is more than one line",
+        text if !text.contains(PART) => "has no {part} in it",
+        _ => return Ok(section.value),
+    };
+    Err((section.line, format!("section: {:?} {problem}", section.value)))
 }
 
 fn compile_detect(detect: DetectText) -> Result<Detect, Problem> {

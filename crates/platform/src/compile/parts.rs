@@ -1,7 +1,7 @@
 //! The parts of a backup: commands, and files of the device.
 
 use super::{Problem, line, line_pattern, one_command};
-use crate::definition::{FileForm, OneOrMore, PartDefinition};
+use crate::definition::{FileForm, PartDefinition};
 use crate::file::{FileProtocol, RemoteFile};
 use crate::platform::{Context, Part};
 use netraven_model::PartKind;
@@ -90,7 +90,7 @@ fn compile_file(file: FileForm, of: &str) -> Result<RemoteFile, Problem> {
     if over.is_empty() {
         return Err((at, format!("'{of}': `over` names nothing to fetch the file with")));
     }
-    let cleanup = file.cleanup.map(OneOrMore::into_vec).unwrap_or_default();
+    let cleanup = file.cleanup.map(|commands| commands.0).unwrap_or_default();
     cleanup.iter().try_for_each(|command| one_command(command, at, of))?;
     Ok(RemoteFile { path, over, cleanup })
 }

@@ -29,7 +29,7 @@ pub struct Http {
     /// Whether TLS lies beneath it.
     pub tls: bool,
     /// Where the family listens, when it is not the protocol's own port.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// What a backup brings, in order.
     pub parts: Arc<[Part]>,
     /// Whether every request has user name and password (RFC 7617).
@@ -39,6 +39,13 @@ pub struct Http {
     pub(crate) command: Option<Request>,
     pub(crate) logout: Option<Request>,
     pub(crate) rejected: Vec<Regex>,
+}
+
+impl Http {
+    /// Where the family listens: 443, or 80 without TLS, where the definition names no port.
+    pub(crate) fn usual_port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls { 443 } else { 80 })
+    }
 }
 
 /// One request of a definition.

@@ -69,7 +69,9 @@ impl Machine {
         let platform = &self.plan.platform;
         match self.state {
             State::Login { .. } | State::Fetch | State::Idle | State::Check | State::Done => "",
-            State::Enable { .. } => platform.enable.as_ref().map_or("", |enable| enable.command.as_str()),
+            State::Enable { step, .. } => {
+                platform.enable.get(step).map_or("", |enable| enable.command.as_str())
+            }
             State::Prepare { step } => platform.prepare.get(step).map_or("", String::as_str),
             State::Collect { alternative, .. } => self.step_command(alternative).unwrap_or(""),
             State::Logout => &platform.logout,

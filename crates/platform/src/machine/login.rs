@@ -1,9 +1,7 @@
-//! From the first byte to the mode in which commands are given: questions, a login inside the session, the first prompt,
-//! `enable`.
+//! From the first byte to the first prompt: questions, a login inside the session.
 
 use super::questions::{self, Question};
 use super::{MAX_DIALOGS, Machine, Seen, State};
-use crate::platform::Enable;
 use netraven_model::ErrorCode;
 use regex::bytes::Regex;
 use std::time::{Duration, Instant};
@@ -105,6 +103,12 @@ impl Machine {
     }
 
     fn reply(&mut self, shown: &str, text: &[u8], now: Instant) {
+        self.send_answer(shown, text, now);
+        self.state = State::Login { seen: Seen::Nothing };
+    }
+
+    /// Sends a line that a question asks for and of which logs show only what it is.
+    pub(super) fn send_answer(&mut self, shown: &str, text: &[u8], now: Instant) {
         self.note_answer(now);
         self.dialogue.sent(now - self.started, shown);
         let line_end = self.plan.platform.line_end.as_bytes();
@@ -112,7 +116,6 @@ impl Machine {
         let mut bytes = Vec::with_capacity(text.len() + line_end.len());
         bytes.extend_from_slice(text);
         bytes.extend_from_slice(line_end);
-        self.state = State::Login { seen: Seen::Nothing };
         self.send(bytes, now);
     }
 
@@ -163,50 +166,9 @@ impl Machine {
         self.host = host;
         self.login_time = Some(now - self.started);
         self.note_answer(now);
-        match &self.plan.platform.enable {
-            Some(enable) if enable.from == mode => {
-                let command = enable.command.clone();
-                self.state = State::Enable { password_sent: false };
-                self.send_command(&command, now);
-            }
-            _ => self.prepare(0, now),
+        match self.step_from(mode, 0) {
+            Some(step) => self.enable(step, now),
+            None => self.prepare(0, now),
         }
-    }
-
-    pub(super) fn look_enable(&mut self, password_sent: bool, now: Instant) {
-        let platform = self.plan.platform.clone();
-        let Some(Enable { to, password_prompt, .. }) = &platform.enable else { return };
-        let mode = self.find_prompt().map(|(mode, _)| mode);
-        if mode == Some(*to) {
-            self.note_answer(now);
-            self.prepare(0, now);
-        } else if let Some(mode) = mode {
-            let found = &platform.modes[mode].name;
-            let message = format!("the prompt stayed in mode '{found}'; {}", self.quote_tail());
-            self.fail(ErrorCode::EnableFailed, message, now);
-        } else if password_prompt.is_match(self.terminal.last_line()) {
-            self.answer_enable(password_sent, now);
-        }
-    }
-
-    /// The password goes out once, and only as the answer to this very question.
-    fn answer_enable(&mut self, password_sent: bool, now: Instant) {
-        if password_sent {
-            let message = "the device did not accept the enable secret and asked again".to_owned();
-            return self.fail(ErrorCode::EnableFailed, message, now);
-        }
-        let secret = self.plan.enable.as_ref().or(self.plan.password.as_ref());
-        let Some(secret) = secret else {
-            let message = "the device asks for a password and the credential has none".to_owned();
-            return self.fail(ErrorCode::EnableFailed, message, now);
-        };
-        let mut bytes = Vec::with_capacity(secret.expose_bytes().len() + 2);
-        bytes.extend_from_slice(secret.expose_bytes());
-        bytes.extend_from_slice(self.plan.platform.line_end.as_bytes());
-        self.note_answer(now);
-        self.dialogue.sent(now - self.started, "[enable secret]");
-        // What is left of the question may still be on its way; it is no second question.
-        self.send(bytes, now);
-        self.state = State::Enable { password_sent: true };
     }
 }

@@ -17,7 +17,7 @@ impl Machine {
         }
         match self.state {
             State::Login { .. } => self.look_login(now),
-            State::Enable { password_sent } => self.look_enable(password_sent, now),
+            State::Enable { step, asked } => self.look_enable(step, asked, now),
             State::Prepare { step } => self.look_prepare(step, now),
             State::Collect { .. } => self.look_collect(now),
             State::Check => self.look_check(),
@@ -193,14 +193,14 @@ impl Machine {
     /// Answers a pager at the end of the stream and removes its text.
     fn answer_pager(&mut self, now: Instant) -> bool {
         let platform = self.plan.platform.clone();
-        let Some(pager) = &platform.pager else { return false };
-        let asked = pager.expect.is_match(self.terminal.last_line());
-        if asked {
-            self.terminal.erase_last_line();
-            self.outgoing.push_back(pager.send.clone().into_bytes().into());
-            self.heard = now;
-        }
-        asked
+        let line = self.terminal.last_line();
+        let Some(pager) = platform.pagers.iter().find(|pager| pager.expect.is_match(line)) else {
+            return false;
+        };
+        self.terminal.erase_last_line();
+        self.outgoing.push_back(pager.send.clone().into_bytes().into());
+        self.heard = now;
+        true
     }
 
     /// The mode whose prompt stands at the end, and what its `host` group reads.

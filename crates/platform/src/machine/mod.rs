@@ -1,7 +1,7 @@
 //! One session as a state machine without IO.
 //!
 //! ```text
-//! Login ──prompt──▶ (Enable ──password──▶) Prepare ──each command──▶ Collect ──each part──▶ Logout ──▶ Done
+//! Login ──prompt──▶ (Enable ──each step──▶) Prepare ──each command──▶ Collect ──each part──▶ Logout ──▶ Done
 //!                                                                  ▲        └──▶ Idle ──▶ Collect | Logout
 //!   any state ──deadline, close, flood──▶ Done with a failure
 //! ```
@@ -12,6 +12,7 @@
 
 mod answer;
 mod buried;
+mod enable;
 mod expiry;
 mod files;
 mod login;
@@ -44,7 +45,8 @@ enum State {
         seen: Seen,
     },
     Enable {
-        password_sent: bool,
+        step: usize,
+        asked: Asked,
     },
     Prepare {
         step: usize,
@@ -91,8 +93,9 @@ enum Echo {
     No,
 }
 
-/// Questions of a login inside the shell that were answered; none is answered twice.
-#[derive(Debug, Clone, Copy, Default)]
+/// Questions for user name and password that were answered, of a login inside the shell or of a step to another mode; none
+/// is answered twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Asked {
     username: bool,
     password: bool,

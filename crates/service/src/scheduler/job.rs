@@ -1,13 +1,15 @@
 //! One backup job: tries the device's credentials in order until one works.
 
 use super::Context;
-use super::login::{open, open_hop};
+use super::login::{open, open_hop, reached_at};
 use chrono::Utc;
 use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
-use netraven_model::{Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase};
+use netraven_model::{
+    Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase, Target,
+};
 use netraven_platform::{AUTO, Platform, Platforms, Spans};
 use netraven_seal::RawPart;
-use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop};
+use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop, Recognised};
 use netraven_store::logs::Dialogue;
 use netraven_store::versions::{self, Part};
 use std::sync::Arc;
@@ -34,6 +36,8 @@ struct Course<'a> {
     /// The definitions that the job began with.
     platforms: Arc<Platforms>,
     claimed: &'a ClaimedJob,
+    /// Where the device is, with its port.
+    target: Target,
     finished: Finished,
     dialogue: String,
     rules_only: bool,
@@ -64,6 +68,7 @@ impl<'a> Course<'a> {
         let platforms = context.definitions.current();
         Self {
             context,
+            target: reached_at(&claimed.target, claimed.port, &platforms),
             platforms,
             claimed,
             finished,
@@ -80,7 +85,8 @@ impl<'a> Course<'a> {
             return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
         }
         let mut platform = self.known_platform()?;
-        let via = self.claimed.via.iter().map(|hop| open_hop(&self.context.vault, hop)).collect();
+        let hop = |hop| open_hop(&self.context.vault, &self.platforms, hop);
+        let via = self.claimed.via.iter().map(hop).collect();
         self.via = match via {
             Ok(via) => via,
             Err(failure) => return Err(self.fail(failure)),
@@ -141,7 +147,7 @@ impl<'a> Course<'a> {
                 })?;
                 let outcome = gateway.recognise(&self.request(login.clone(), &questions), &platforms).await;
                 let platform = self.take(outcome, credential)?;
-                self.finished.recognised = Some(platform.name.clone());
+                self.finished.recognised = Some(self.recognised(&platform));
                 known.insert(platform).clone()
             }
         };
@@ -149,6 +155,13 @@ impl<'a> Course<'a> {
         let collected = self.take(outcome, credential)?;
         self.rules_only = self.only_rules_changed(&collected, &platform).await;
         Ok((collected, platform))
+    }
+
+    /// A device that was found at another port than its platform's usual one is looked for there again.
+    fn recognised(&self, platform: &Platform) -> Recognised {
+        let usual = platform.port_over(self.target.protocol);
+        let port = usual.filter(|usual| *usual != self.target.port).map(|_| self.target.port);
+        Recognised { platform: platform.name.clone(), port }
     }
 
     /// Whether the device is unchanged and only the definition reads it differently than when its newest version was
@@ -186,7 +199,7 @@ impl<'a> Course<'a> {
                 via: self.via.clone(),
                 tls: claimed.tls,
                 site: claimed.site.clone(),
-                ..Access::new(claimed.target.clone(), login)
+                ..Access::new(self.target.clone(), login)
             },
             platform: platform.clone(),
             fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),

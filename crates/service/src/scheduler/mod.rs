@@ -8,7 +8,7 @@ mod running;
 
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use keeper::Keeper;
-pub use login::{open as open_credential, open_hop};
+pub use login::{open as open_credential, open_hop, reached_at};
 pub(crate) use running::Running;
 
 use crate::committer::Results;

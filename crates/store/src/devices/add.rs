@@ -13,7 +13,7 @@ pub struct NewDevice {
     pub hostname: DeviceName,
     /// IP address or DNS name.
     pub address: String,
-    /// TCP port; `None` means the protocol's own.
+    /// TCP port; `None` means the platform's for the protocol.
     pub port: Option<u16>,
     /// Name of its platform.
     pub device_type: String,
@@ -84,6 +84,9 @@ async fn import(
     let mut tx = store.begin("import devices").await?;
     tag_rules::lock_for_devices(&mut tx).await?;
     let added = insert(&mut tx, &columns, source).await?;
+    for device in devices.iter_mut().filter(|device| added.contains_key(device.hostname.as_str())) {
+        device.reach.protocol = device.reach.protocol.or(device.reach.usual_protocol);
+    }
     let existing = |device: &&NewDevice| !added.contains_key(device.hostname.as_str());
     if let (OnExisting::Fail, Some(device)) = (on_existing, devices.iter().find(existing)) {
         return Err(StoreError::Duplicate { what: "device", name: device.hostname.to_string() });

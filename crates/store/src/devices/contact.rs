@@ -18,6 +18,8 @@ pub struct Contact {
     pub device: DeviceId,
     /// Where it is.
     pub target: Target,
+    /// The port that the inventory names; without it the target's is the protocol's own.
+    pub port: Option<u16>,
     /// Where it stands.
     pub site: Option<String>,
     /// The weakest SSH algorithms that it may be spoken to with; `None` before the first contact.
@@ -79,6 +81,7 @@ fn decode(row: &PgRow) -> sqlx::Result<Contact> {
     Ok(Contact {
         device,
         target: target(row, device)?,
+        port: port(row)?,
         site: row.try_get("site")?,
         ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
         tls: tls_trust(row)?,

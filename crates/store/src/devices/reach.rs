@@ -11,6 +11,8 @@ pub const MAX_HOPS: i64 = 8;
 pub struct Reach {
     /// What is spoken to it.
     pub protocol: Option<Protocol>,
+    /// What is spoken to it where `protocol` says nothing and the device is new.
+    pub usual_protocol: Option<Protocol>,
     /// The weakest SSH algorithms allowed; `Some(None)` learns them anew at the next contact.
     pub ssh_profile: Option<Option<SshProfile>>,
     /// Name of the device through which it is reached; an empty text removes it.

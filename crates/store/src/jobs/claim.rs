@@ -1,6 +1,6 @@
 use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
-use crate::devices::{target, tls_trust};
+use crate::devices::{port, target, tls_trust};
 use crate::rows::{optional_word, word};
 use crate::{Store, StoreError};
 use netraven_model::{
@@ -27,6 +27,8 @@ pub struct ClaimedJob {
     pub device: DeviceId,
     /// Where it is and how it is spoken to.
     pub target: Target,
+    /// The port that the inventory names; without it the target's is the protocol's own.
+    pub port: Option<u16>,
     /// Where the device stands.
     pub site: Option<String>,
     /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
@@ -49,6 +51,8 @@ pub struct ClaimedJob {
 pub struct Hop {
     /// Where it is.
     pub target: Target,
+    /// The port that the inventory names; without it the target's is the protocol's own.
+    pub port: Option<u16>,
     /// The weakest SSH algorithms it may be spoken to with; `None` before the first contact.
     pub ssh_profile: Option<SshProfile>,
     /// The host keys seen before.
@@ -149,6 +153,7 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             token: row.try_get("session_token")?,
             device,
             target: target(row, device)?,
+            port: port(row)?,
             site: row.try_get("site")?,
             ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
             tls: tls_trust(row)?,

@@ -2,7 +2,7 @@
 
 use super::claim::{Hop, Previous};
 use crate::credentials::StoredCredential;
-use crate::devices::{MAX_HOPS, target};
+use crate::devices::{MAX_HOPS, port, target};
 use crate::rows::{hash, optional_word, unsigned};
 use crate::{Store, StoreError};
 use netraven_model::{DeviceId, HostKey, SshProfile, VersionId};
@@ -123,6 +123,7 @@ fn hop(
     let id: i64 = row.try_get("id")?;
     let hop = Hop {
         target: target(row, DeviceId(id))?,
+        port: port(row)?,
         ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
         host_keys: host_keys.get(&id).cloned().unwrap_or_default(),
         credentials: credentials.get(&id).cloned().unwrap_or_default(),

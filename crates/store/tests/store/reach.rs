@@ -3,7 +3,7 @@
 use crate::support::{changed, finished, fixture, is_invalid, new_device};
 use netraven_model::{CertificateCheck, HostKey, Protocol, SshProfile};
 use netraven_store::devices::{self, DeviceChange, NewDevice, OnExisting, Reach};
-use netraven_store::jobs::TargetSelection;
+use netraven_store::jobs::{Finished, Recognised, TargetSelection};
 
 fn behind(name: &str, jump_host: &str) -> NewDevice {
     let reach = Reach { jump_host: Some(jump_host.into()), ..Reach::default() };
@@ -106,4 +106,35 @@ async fn an_address_outside_the_inventory_is_trusted_with_its_first_key_only() {
     assert_eq!(devices::known_host(store, "192.0.2.7", 22).await.unwrap(), [key("first")]);
     assert!(devices::known_host(store, "192.0.2.7", 2222).await.unwrap().is_empty());
     assert_eq!(devices::forget_host(store, "192.0.2.7", 22).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_recognised_device_is_looked_for_where_it_was_found_unless_the_inventory_names_a_port() {
+    let Some(fixture) = fixture().await else { return };
+    for (name, port) in [("r1", None), ("r2", Some(2222))] {
+        let new = NewDevice { device_type: "auto".into(), port, ..new_device(name) };
+        devices::add(&fixture.store, new).await.unwrap();
+    }
+    fixture.run(TargetSelection::All).await;
+    for job in fixture.claim(2).await {
+        assert_eq!(job.port.is_some(), job.target.hostname == "r2");
+        let recognised = Some(Recognised { platform: "watchguard_fireware".into(), port: Some(22) });
+        fixture.finish_one(Finished { recognised, ..finished(&job, changed("x\n")) }).await;
+    }
+    for (name, port) in [("r1", 22), ("r2", 2222)] {
+        let device = devices::get(&fixture.store, name).await.unwrap();
+        assert_eq!((device.device_type.as_str(), device.port), ("watchguard_fireware", Some(port)));
+    }
+}
+
+#[tokio::test]
+async fn the_usual_protocol_counts_for_new_devices_only() {
+    let Some(fixture) = fixture().await else { return };
+    let usual = Reach { usual_protocol: Some(Protocol::Http), ..Reach::default() };
+    let new = |name: &str| NewDevice { reach: usual.clone(), ..new_device(name) };
+    devices::add(&fixture.store, new_device("r1")).await.unwrap();
+    devices::add_many(&fixture.store, vec![new("r1"), new("r2")], OnExisting::Update).await.unwrap();
+    for (name, protocol) in [("r1", Protocol::Ssh), ("r2", Protocol::Http)] {
+        assert_eq!(devices::get(&fixture.store, name).await.unwrap().protocol, protocol);
+    }
 }

@@ -5,6 +5,7 @@ use crate::error::{CliError, Result};
 use crate::output::note;
 use netraven_device::KnownHosts;
 use netraven_model::{DeviceId, HostKey};
+use netraven_platform::Platforms;
 use netraven_store::Store;
 use netraven_store::devices::{self, Device, DeviceFilter, ImportedKeys};
 use serde_json::json;
@@ -31,9 +32,10 @@ pub async fn import(args: Import, context: &Context) -> Result {
     for skipped in known.skipped() {
         note(&format!("{}: {skipped}; it is not used", args.file.display()));
     }
+    let platforms = context.platforms()?;
     let name = args.file.display().to_string();
     let imported = with_store(context, async |store| {
-        let keys = find(store, &known).await?;
+        let keys = find(store, &known, &platforms).await?;
         match args.dry_run {
             true => Ok(count(&keys)),
             false => Ok(devices::import_host_keys(store, &keys, &name).await?),
@@ -52,14 +54,14 @@ pub async fn import(args: Import, context: &Context) -> Result {
 }
 
 /// The keys of all devices that have none stored.
-async fn find(store: &Store, known: &KnownHosts) -> Result<Vec<(DeviceId, HostKey)>> {
+async fn find(store: &Store, known: &KnownHosts, platforms: &Platforms) -> Result<Vec<(DeviceId, HostKey)>> {
     let without = devices::without_host_keys(store).await?;
     let (mut keys, mut after) = (Vec::new(), None);
     loop {
         let filter = DeviceFilter { limit: Some(PAGE), after, ..DeviceFilter::default() };
         let page = devices::list(store, &filter).await?;
         for device in page.iter().filter(|device| without.contains(&device.id)) {
-            keys.extend(keys_of(known, device).into_iter().map(|key| (device.id, key)));
+            keys.extend(keys_of(known, device, platforms).into_iter().map(|key| (device.id, key)));
         }
         after = page.last().map(|device| device.hostname.clone());
         if page.len() < PAGE as usize {
@@ -68,8 +70,8 @@ async fn find(store: &Store, known: &KnownHosts) -> Result<Vec<(DeviceId, HostKe
     }
 }
 
-fn keys_of(known: &KnownHosts, device: &Device) -> Vec<HostKey> {
-    let port = device.port.unwrap_or(device.protocol.default_port());
+fn keys_of(known: &KnownHosts, device: &Device, platforms: &Platforms) -> Vec<HostKey> {
+    let port = device.port.unwrap_or_else(|| platforms.port(&device.device_type, device.protocol));
     let of_address = known.keys_of(&device.ip_address, port);
     if of_address.is_empty() { known.keys_of(&device.hostname, port) } else { of_address }
 }

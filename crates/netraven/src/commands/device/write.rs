@@ -1,9 +1,10 @@
 use crate::context::Context;
 use crate::database::with_store;
 use crate::error::{CliError, Result};
-use crate::input::fields;
+use crate::input::{fields, transport};
 use crate::output::note;
 use netraven_model::{DeviceName, Protocol, SshProfile};
+use netraven_platform::Platforms;
 use netraven_store::devices::{self, DeviceChange, NewDevice, Reach};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
@@ -21,7 +22,7 @@ pub struct Add {
     /// How to talk to it, e.g. cisco_ios
     #[arg(long, short, value_name = "NAME")]
     platform: String,
-    /// TCP port [default: 22]
+    /// TCP port [default: that of the platform for the protocol]
     #[arg(long, value_parser = fields::port)]
     port: Option<u16>,
     /// Where it stands
@@ -40,7 +41,7 @@ pub struct Add {
 /// How a device is reached beyond its address.
 #[derive(Debug, clap::Args)]
 pub struct ReachArgs {
-    /// ssh, telnet or http [default: ssh]
+    /// ssh, telnet or http [default: the first that the platform knows]
     #[arg(long, group = "change", value_parser = fields::protocol)]
     protocol: Option<Protocol>,
     /// Weakest SSH algorithms: modern, compatible, legacy; auto learns them
@@ -60,7 +61,7 @@ pub struct ReachArgs {
 impl From<ReachArgs> for Reach {
     fn from(args: ReachArgs) -> Self {
         let ReachArgs { protocol, ssh_profile, jump_host, tls, tls_legacy } = args;
-        Self { protocol, ssh_profile, jump_host, tls, tls_legacy }
+        Self { protocol, ssh_profile, jump_host, tls, tls_legacy, ..Self::default() }
     }
 }
 
@@ -106,14 +107,21 @@ pub struct Update {
 
 /// `netraven device add`
 pub async fn add(args: Add, context: &Context) -> Result {
+    let platforms = context.platforms()?;
+    let device_type = context.platform(&args.platform)?;
+    let mut reach: Reach = args.reach.into();
+    match reach.protocol {
+        Some(protocol) => check_protocol(&device_type, protocol, &platforms)?,
+        None => reach.protocol = transport::usual(&device_type, &platforms),
+    }
     let new = NewDevice {
         hostname: args.name,
         address: args.address,
         port: args.port,
-        device_type: context.platform(&args.platform)?,
+        device_type,
         site: args.site,
         description: args.description,
-        reach: args.reach.into(),
+        reach,
         tags: args.tags,
     };
     let device = with_store(context, async |store| Ok(devices::add(store, new).await?)).await?;
@@ -141,9 +149,23 @@ pub async fn update(args: Update, context: &Context) -> Result {
         enabled: (args.enable || args.disable).then_some(args.enable),
         tags: Some(args.tags).filter(|tags| !tags.is_empty()),
     };
-    let device =
-        with_store(context, async |store| Ok(devices::update(store, &args.device, change).await?)).await?;
+    let platforms = context.platforms()?;
+    let device = with_store(context, async |store| {
+        if change.device_type.is_some() || change.reach.protocol.is_some() {
+            let now = devices::get(store, &args.device).await?;
+            let platform = change.device_type.as_ref().unwrap_or(&now.device_type);
+            check_protocol(platform, change.reach.protocol.unwrap_or(now.protocol), &platforms)?;
+        }
+        Ok(devices::update(store, &args.device, change).await?)
+    })
+    .await?;
     context.output.show(|| json!(device), || format!("device {} changed", device.hostname))
+}
+
+fn check_protocol(platform: &str, protocol: Protocol, platforms: &Platforms) -> Result {
+    transport::check(platform, protocol, platforms).map_err(|message| {
+        CliError::usage(message).hint("see --protocol and `netraven platform list --json`")
+    })
 }
 
 /// `netraven device remove`

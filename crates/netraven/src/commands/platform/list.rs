@@ -17,6 +17,7 @@ Examples:
   netraven platform list
   netraven platform list --json
 
+OVER says which protocols it is spoken to over, the usual one first (--json tells the ports);
 SESSIONS are recorded from devices + written after documents; SECRETS are rules / lines that
 prove them; DEPTH is what the sessions prove: that a login works, that the configuration comes,
 that facts and secrets are found. `netraven platform test` plays them.";
@@ -39,6 +40,7 @@ pub fn run(context: &Context) -> Result {
         let columns = [
             Column::Left("NAME"),
             Column::Left("TITLE"),
+            Column::Left("OVER"),
             Column::Left("SESSIONS"),
             Column::Left("SECRETS"),
             Column::Left("DEPTH"),
@@ -74,6 +76,7 @@ impl Evidence {
         vec![
             platform.name.clone(),
             platform.title.clone(),
+            platform.transports.iter().map(|known| known.protocol.as_str()).collect::<Vec<_>>().join(" "),
             format!("{} + {}", self.recorded, self.written),
             format!("{} / {}", platform.secret_rules, platform.secret_examples),
             or_dash(Some(&self.depth.join(" "))),
@@ -104,8 +107,11 @@ pub fn view(platform: &Platform) -> Value {
             })
         })
         .collect();
+    let transports = platform.transports.iter();
+    let transports: Vec<Value> =
+        transports.map(|known| json!({"protocol": known.protocol.as_str(), "port": known.port})).collect();
     json!({
-        "name": platform.name, "title": platform.title, "aliases": platform.aliases, "parts": parts,
+        "transports": transports, "name": platform.name, "title": platform.title, "aliases": platform.aliases, "parts": parts,
         "secret_rules": platform.secret_rules, "secret_examples": platform.secret_examples,
         "origin": platform.origin, "digest": platform.digest.to_string(),
     })

@@ -3,6 +3,7 @@
 mod definitions;
 mod list;
 mod record;
+mod rules;
 mod test;
 mod try_out;
 

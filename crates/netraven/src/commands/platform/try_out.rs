@@ -1,5 +1,6 @@
 //! `netraven platform try`
 
+use super::rules;
 use crate::context::Context;
 use crate::error::{CliError, Result};
 use clap::Args as ClapArgs;
@@ -19,7 +20,8 @@ Examples:
   netraven platform try cisco_ios --transcript - --show
 
 A transcript is what a terminal program saved: prompts, typed commands and answers. Secrets are
-never shown. Marks: {~ changes without meaning ~}, {secret, 9 bytes}.";
+never shown. Marks: {~ changes without meaning ~}, {secret, 9 bytes}. Beneath a line stand the rules
+that found something in it, with the place where each is written.";
 
 /// How often --watch looks at the files.
 const WATCH: Duration = Duration::from_millis(300);
@@ -133,7 +135,10 @@ fn describe(transcript: &Transcript, show: bool) -> String {
     for event in &transcript.events {
         let line = event.line();
         match event {
-            Event::Pager { .. } => text.push_str(&format!("{line:>5}  pager     answered and removed\n")),
+            Event::Pager { rule, .. } => {
+                let rule = rules::describe(rule);
+                text.push_str(&format!("{line:>5}  pager     answered and removed: {rule}\n"));
+            }
             Event::Question { .. } => text.push_str(&format!("{line:>5}  question  answered\n")),
             Event::Prompt(step) => step_text(step, show, &mut text),
         }
@@ -156,8 +161,8 @@ fn step_text(step: &Step, show: bool, text: &mut String) {
     if step.command.is_empty() {
         return;
     }
-    let part = match (&step.part, step.rejected) {
-        (_, true) => "rejected".to_owned(),
+    let part = match (&step.part, &step.rejected) {
+        (_, Some(_)) => "rejected".to_owned(),
         (Some(part), _) => format!("part {part}"),
         (None, _) => "brings no part".to_owned(),
     };
@@ -167,12 +172,19 @@ fn step_text(step: &Step, show: bool, text: &mut String) {
         step.command,
         step.answer.len()
     ));
+    if let Some(rule) = &step.rejected {
+        text.push_str(&format!("       rejected  {}\n", rules::describe(rule)));
+    }
     if let Some(missing) = &step.incomplete {
         text.push_str(&format!("       truncated {missing}\n"));
     }
-    for (at, line) in marked(step) {
+    for (at, span, line) in marked(step) {
         if show || line.contains(SECRET) || line.contains(OPEN) {
             text.push_str(&format!("{:>5}  | {line}\n", step.line + at));
+        }
+        let secrets = rules::of_line("secret", span, &step.secret_rules);
+        for rule in secrets.iter().chain(&rules::of_line("volatile", span, &step.volatile_rules)) {
+            text.push_str(&format!("       {rule}\n"));
         }
     }
 }
@@ -181,14 +193,14 @@ const SECRET: &str = "{secret, ";
 const OPEN: &str = "{~";
 const CLOSE: &str = "~}";
 
-/// The lines of the answer with their numbers behind the prompt's; secrets are replaced, what is volatile is marked.
-fn marked(step: &Step) -> Vec<(usize, String)> {
+/// The lines of the answer with their numbers behind the prompt's and where they stand; secrets are replaced, what is volatile is marked.
+fn marked(step: &Step) -> Vec<(usize, Span, String)> {
     let mut lines = Vec::new();
     let mut at = 0;
     for (number, line) in step.answer.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let span = Span { start: at, end: at + line.len() };
         at = span.end;
-        lines.push((number + 1, mark(step, span)));
+        lines.push((number + 1, span, mark(step, span)));
     }
     lines
 }
@@ -221,16 +233,15 @@ fn mark(step: &Step, line: Span) -> String {
 }
 
 fn view(transcript: &Transcript) -> Value {
-    let spans = |spans: &[Span]| -> Vec<Value> {
-        spans.iter().map(|span| json!({"start": span.start, "end": span.end})).collect()
-    };
     let event = |event: &Event| match event {
-        Event::Pager { line } => json!({"event": "pager", "line": line}),
+        Event::Pager { line, rule } => json!({"event": "pager", "line": line, "rule": rules::view(rule)}),
         Event::Question { line } => json!({"event": "question", "line": line}),
         Event::Prompt(step) => json!({
             "event": "prompt", "line": step.line, "mode": step.mode, "host": step.host, "command": step.command,
-            "part": step.part, "rejected": step.rejected, "incomplete": step.incomplete,
-            "bytes": step.answer.len(), "secrets": spans(&step.secrets), "volatile": spans(&step.volatile),
+            "part": step.part, "rejected": step.rejected.is_some(), "incomplete": step.incomplete,
+            "rejected_by": step.rejected.as_deref().map(rules::view), "bytes": step.answer.len(),
+            "secrets": rules::spans(&step.secrets, &step.secret_rules),
+            "volatile": rules::spans(&step.volatile, &step.volatile_rules),
         }),
     };
     json!({
@@ -260,6 +271,20 @@ mod tests {
         assert!(!text.contains("hunter2") && !text.contains("hostname r1"), "{text}");
         assert!(text.contains("part running-config") && !text.contains("truncated"), "{text}");
         assert!(text.contains("fact      hostname = r1"), "{text}");
+    }
+
+    #[test]
+    fn the_rules_that_fired_are_named_with_their_place() {
+        let text = "r1#show nothing\r\n% Invalid input detected at '^' marker.\r\nr1#show running-config\r\n\
+            snmp-server community hunter2 RO\r\n --More-- \x08\x08\x08\x08\x08\x08\x08\x08\x08\x08\
+            username x secret 9 $9$abc$def\r\nend\r\nr1#";
+        let text = shown(text.as_bytes(), false);
+        let named = |what: &str| text.lines().any(|line| line.trim_start().starts_with(what));
+        assert!(named("secret    /^"), "{text}");
+        assert!(text.contains("/ platforms/cisco_ios/platform.yaml:"), "{text}");
+        assert!(text.contains("/ of the general net\n"), "{text}");
+        assert!(named("rejected  /"), "{text}");
+        assert!(text.contains("pager     answered and removed: /^"), "{text}");
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub(super) async fn destination(api: &Api, call: &Call) -> Result<Result<Destina
     let protocol = call.protocol.or(contact.as_ref().map(|c| c.target.protocol)).unwrap_or_default();
     // The inventory's port belongs to the inventory's protocol.
     let port_of_inventory =
-        contact.as_ref().filter(|c| c.target.protocol == protocol).map(|contact| contact.target.port);
-    let port = call.port.or(port_of_inventory).unwrap_or(protocol.default_port());
+        contact.as_ref().filter(|c| c.target.protocol == protocol).and_then(|contact| contact.port);
+    let port = call.port.or(port_of_inventory).unwrap_or_else(|| platforms.port(name, protocol));
     let same_place = |c: &&Contact| c.target.address == call.address && c.target.port == port;
     let owner = contact.as_ref().filter(same_place).map(|contact| contact.device);
     let target = Target {

@@ -45,7 +45,7 @@ pub struct Finished {
     /// The host key learned at the first contact.
     pub host_key: Option<HostKey>,
     /// The platform of a device for which it was to be found out.
-    pub recognised: Option<String>,
+    pub recognised: Option<Recognised>,
     /// The weakest SSH algorithms that the device turned out to need.
     pub ssh_profile: Option<SshProfile>,
     /// What was learned of the jump hosts on the way.
@@ -59,6 +59,15 @@ pub struct Finished {
     pub events: Vec<JobEvent>,
     /// The dialogue with the device, for [`crate::logs::write`]; `None` where there was none.
     pub dialogue: Option<Dialogue>,
+}
+
+/// The family that a device turned out to be of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// Name of the platform.
+    pub platform: String,
+    /// Where the device was found, where its platform would look elsewhere; kept if the inventory names no port.
+    pub port: Option<u16>,
 }
 
 /// What was learned of a jump host at its first contact.

@@ -53,10 +53,11 @@ pub(super) async fn update_devices(
             model = coalesce(w.model, d.model),
             software_version = coalesce(w.software, d.software_version),
             device_type = CASE d.device_type WHEN 'auto' THEN coalesce(w.platform, 'auto') ELSE d.device_type END,
+            port = CASE d.device_type WHEN 'auto' THEN coalesce(d.port, w.port) ELSE d.port END,
             ssh_profile = coalesce(d.ssh_profile, w.profile)
         FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::text[])
-            AS w (id, status, finished, code, error, serial, model, software, platform, profile)
+            $8::text[], $9::text[], $10::int[], $11::text[])
+            AS w (id, status, finished, code, error, serial, model, software, platform, port, profile)
         WHERE d.id = w.id";
     let status = |job: &&mut Accepted<'_>| match job.end {
         End::Store { .. } | End::Confirm { .. } => Some("ok"),
@@ -67,6 +68,7 @@ pub(super) async fn update_devices(
     let fact = |pick: fn(&Facts) -> &Option<String>| -> Vec<Option<String>> {
         accepted.iter().map(|job| job.facts().and_then(|facts| clean_option(pick(facts)))).collect()
     };
+    let recognised = || accepted.iter().map(|job| job.finished.recognised.as_ref());
     let failures = Failures::of(accepted);
     sqlx::query(UPDATE)
         .bind(accepted.iter().map(|job| job.device.0).collect::<Vec<_>>())
@@ -77,7 +79,8 @@ pub(super) async fn update_devices(
         .bind(fact(|facts| &facts.serial_number))
         .bind(fact(|facts| &facts.model))
         .bind(fact(|facts| &facts.software_version))
-        .bind(accepted.iter().map(|job| job.finished.recognised.as_deref()).collect::<Vec<_>>())
+        .bind(recognised().map(|found| found.map(|found| found.platform.as_str())).collect::<Vec<_>>())
+        .bind(recognised().map(|found| found.and_then(|found| found.port).map(i32::from)).collect::<Vec<_>>())
         .bind(accepted.iter().map(|job| job.finished.ssh_profile.map(SshProfile::as_str)).collect::<Vec<_>>())
         .execute(tx)
         .await
