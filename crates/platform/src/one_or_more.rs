@@ -1,7 +1,9 @@
 //! A field that takes one thing or a list of them.
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -25,7 +27,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        T::deserialize(text.into_deserializer()).map(|one| OneOrMore(vec![one]))
+        let one = T::deserialize(text.into_deserializer());
+        let wrong = |_: E| E::invalid_type(Unexpected::Str(text), &self);
+        one.map(|one| OneOrMore(vec![one])).map_err(wrong)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
