@@ -245,6 +245,12 @@ CREATE TABLE netraven.credentials (
     has_password boolean GENERATED ALWAYS AS ((password IS NOT NULL)) STORED NOT NULL,
     has_enable_secret boolean GENERATED ALWAYS AS ((enable_secret IS NOT NULL)) STORED NOT NULL,
     has_private_key boolean GENERATED ALWAYS AS ((private_key IS NOT NULL)) STORED NOT NULL,
+    password_ref text,
+    suspended_at timestamp with time zone,
+    proven_at timestamp with time zone,
+    resumed_at timestamp with time zone,
+    allowed_networks cidr[] DEFAULT '{}'::cidr[] NOT NULL,
+    CONSTRAINT credentials_check CHECK (((password_ref IS NULL) OR ((password_ref <> ''::text) AND (password IS NULL)))),
     CONSTRAINT credentials_name_check CHECK ((name <> ''::text)),
     CONSTRAINT credentials_success_rate_check CHECK (((success_rate >= (0)::double precision) AND (success_rate <= (1)::double precision)))
 );
@@ -443,6 +449,26 @@ CREATE TABLE netraven.known_hosts (
     first_seen timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT known_hosts_address_check CHECK ((address <> ''::text)),
     CONSTRAINT known_hosts_port_check CHECK (((port >= 1) AND (port <= 65535)))
+);
+
+CREATE TABLE netraven.login_attempts (
+    id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    credential_id bigint,
+    job_id bigint,
+    at timestamp with time zone NOT NULL,
+    open_until timestamp with time zone,
+    forgiven boolean DEFAULT false NOT NULL,
+    telling boolean DEFAULT true NOT NULL
+);
+
+ALTER TABLE netraven.login_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME netraven.login_attempts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE netraven.retired_keys (
@@ -703,6 +729,9 @@ ALTER TABLE ONLY netraven.jobs
 ALTER TABLE ONLY netraven.known_hosts
     ADD CONSTRAINT known_hosts_pkey PRIMARY KEY (address, port, algorithm, fingerprint);
 
+ALTER TABLE ONLY netraven.login_attempts
+    ADD CONSTRAINT login_attempts_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY netraven.retired_keys
     ADD CONSTRAINT retired_keys_pkey PRIMARY KEY (number);
 
@@ -816,6 +845,10 @@ CREATE INDEX jobs_run ON netraven.jobs USING btree (run_id);
 
 CREATE INDEX jobs_status_time ON netraven.jobs USING btree (status, scheduled_for);
 
+CREATE INDEX login_attempts_credential ON netraven.login_attempts USING btree (credential_id, at) WHERE (credential_id IS NOT NULL);
+
+CREATE INDEX login_attempts_device ON netraven.login_attempts USING btree (device_id, at);
+
 CREATE INDEX run_jobs_job ON netraven.run_jobs USING btree (job_id);
 
 CREATE INDEX runs_schedule ON netraven.runs USING btree (schedule_id) WHERE (schedule_id IS NOT NULL);
@@ -900,6 +933,12 @@ ALTER TABLE ONLY netraven.jobs
 
 ALTER TABLE ONLY netraven.jobs
     ADD CONSTRAINT jobs_run_id_fkey FOREIGN KEY (run_id) REFERENCES netraven.runs(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY netraven.login_attempts
+    ADD CONSTRAINT login_attempts_credential_id_fkey FOREIGN KEY (credential_id) REFERENCES netraven.credentials(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY netraven.login_attempts
+    ADD CONSTRAINT login_attempts_device_id_fkey FOREIGN KEY (device_id) REFERENCES netraven.devices(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY netraven.run_jobs
     ADD CONSTRAINT run_jobs_job_id_fkey FOREIGN KEY (job_id) REFERENCES netraven.jobs(id) ON DELETE CASCADE;

@@ -4,6 +4,7 @@ mod files;
 mod over_http;
 
 use crate::gateway::{Gateway, Pass, Session, pause};
+use crate::guard::{Permit, settle};
 use crate::learned::Learned;
 use crate::link::Link;
 use crate::outcome::{LoginResult, Outcome};
@@ -11,7 +12,7 @@ use crate::request::Access;
 use crate::session::{self, Begun};
 use chrono::{DateTime, TimeDelta, Utc};
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase, Protocol};
-use netraven_platform::{Limits, Output, Part, Plan, Platform, Report, hide_own};
+use netraven_platform::{Limits, Machine, Output, Part, Plan, Platform, Report, hide_own};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub(crate) struct Course<'a> {
     dialogue: String,
     /// The right to hold a session with the device.
     pass: Option<Pass<'a>>,
+    /// What allowed the login of the session that is beginning.
+    permit: Permit,
 }
 
 /// How a session is to be held.
@@ -58,6 +61,7 @@ impl<'a> Course<'a> {
             events: Vec::new(),
             dialogue: String::new(),
             pass: None,
+            permit: None,
         }
     }
 
@@ -97,7 +101,7 @@ impl<'a> Course<'a> {
                 self.fetch_later(Talk { limits, ..again }, outputs, later).await?
             }
             Begun::Over(report) => {
-                self.note(&report, began, connected_in);
+                self.note(&report, began, connected_in).await;
                 report.result?
             }
         };
@@ -126,13 +130,20 @@ impl<'a> Course<'a> {
         keep: Option<Arc<Platform>>,
     ) -> Result<(Vec<Output>, Vec<usize>), Failure> {
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
+        if self.permit.is_some() {
+            // Others may wait to hear whether the credential is good: they need not wait for the end of the session.
+            session::run_until(&mut session.link, &mut session.machine, Machine::has_logged_in).await;
+            if session.machine.has_logged_in() {
+                settle(&mut self.permit, true).await;
+            }
+        }
         session::run(&mut session.link, &mut session.machine).await;
         let report = session.machine.interim();
         match keep {
             Some(platform) if session.machine.is_idle() => self.keep(&platform, session),
             _ => session.link.close().await,
         }
-        self.note(&report, opened, connected_in);
+        self.note(&report, opened, connected_in).await;
         Ok((report.result?, report.later))
     }
 
@@ -193,6 +204,7 @@ impl<'a> Course<'a> {
     async fn attempt(&mut self, access: &mut Access, exec: bool) -> Result<Link, Failure> {
         self.learned.bind(access);
         let opening = Link::open(access, exec, &self.gateway.settings).await;
+        self.permit = opening.permit;
         let news = self.learned.take(opening.learned, opening.profile, opening.hops);
         news.into_iter().for_each(|event| self.event(event));
         match opening.login {
@@ -233,7 +245,7 @@ impl<'a> Course<'a> {
     }
 
     /// Turns a session's report into events and the connection log.
-    fn note(&mut self, report: &Report, opened: DateTime<Utc>, connected_in: Duration) {
+    async fn note(&mut self, report: &Report, opened: DateTime<Utc>, connected_in: Duration) {
         self.dialogue.push_str(&report.dialogue);
         if let Some(login_time) = report.login_time {
             let credential = self.access.login.credential;
@@ -253,12 +265,15 @@ impl<'a> Course<'a> {
             counts.commands += accepted;
             counts.refused += report.commands.len() as u64 - accepted;
         });
+        let mut permit = self.permit.take();
         if report.password_sent && report.login_time.is_some() {
             self.login = LoginResult::Accepted;
+            settle(&mut permit, true).await;
         }
         match report.result.as_ref().err().map(|failure| failure.code) {
             Some(ErrorCode::AuthFailed) => {
                 self.login = LoginResult::Refused;
+                settle(&mut permit, false).await;
                 self.event(Event::CredentialRefused { credential: self.access.login.credential });
             }
             Some(ErrorCode::EnableFailed) => self.login = LoginResult::Refused,

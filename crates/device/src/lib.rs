@@ -7,6 +7,7 @@
 
 mod course;
 mod gateway;
+mod guard;
 mod http;
 mod learned;
 mod link;
@@ -19,6 +20,7 @@ mod tcp;
 mod telnet;
 
 pub use gateway::{Answer, Counts, Gateway, Networks, NotANetwork, Status};
+pub use guard::{Guarding, LoginGuard, LoginPermit};
 pub use http::HttpSettings;
 pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LearnedHop, LoginResult, Outcome};

@@ -1,5 +1,6 @@
 //! A line to a device on which a session is held: bytes in, bytes out, whatever carries them.
 
+use crate::guard::{Permit, enter};
 use crate::outcome::{LearnedHop, LoginResult};
 use crate::request::{Access, DeviceSettings};
 use crate::route;
@@ -58,12 +59,14 @@ pub(crate) struct Opening<T> {
     pub(crate) hops: Vec<LearnedHop>,
     /// What the device said to the credential.
     pub(crate) login: LoginResult,
+    /// What allowed the login.
+    pub(crate) permit: Permit,
 }
 
 impl<T> Opening<T> {
     fn failed(failure: Failure) -> Self {
         let login = LoginResult::NotTried;
-        Self { result: Err(failure), learned: None, profile: None, hops: Vec::new(), login }
+        Self { result: Err(failure), learned: None, profile: None, hops: Vec::new(), login, permit: None }
     }
 }
 
@@ -176,7 +179,7 @@ async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Ope
         Ok(stream) => stream,
         Err(failure) => return Opening { hops, ..Opening::failed(failure) },
     };
-    let connection = match ssh::connect(stream, &identity, access, &settings.ssh).await {
+    let mut connection = match ssh::connect(stream, &identity, access, &settings.ssh).await {
         Ok(connection) => connection,
         Err(open) => {
             let login = if open.auth_refused { LoginResult::Refused } else { LoginResult::NotTried };
@@ -185,18 +188,23 @@ async fn open_ssh(access: &Access, exec: bool, settings: &DeviceSettings) -> Ope
     };
     let profile = access.profile.is_none().then(|| (connection.profile(), connection.weakest_algorithms()));
     let learned = connection.learned().then(|| connection.host_key().clone());
+    let permit = connection.take_permit();
     let link = Link::Exec(connection);
     let result = if exec { Ok(link) } else { link.with_shell(None).await };
-    Opening { result, learned, profile, hops, login: LoginResult::Accepted }
+    Opening { result, learned, profile, hops, login: LoginResult::Accepted, permit }
 }
 
 async fn open_telnet(access: &Access, settings: &DeviceSettings) -> Opening<Link> {
     let route::Routed { result, hops } = route::open(access, settings).await;
-    match result {
-        Ok(stream) => {
+    let opened = match result {
+        Ok(stream) => enter(access.guard.as_deref()).await.map(|permit| (stream, permit)),
+        Err(failure) => Err(failure),
+    };
+    match opened {
+        Ok((stream, permit)) => {
             let line = TelnetLine::new(stream, settings.ssh.terminal.clone());
             let login = LoginResult::NotTried;
-            Opening { result: Ok(Link::Telnet(line)), learned: None, profile: None, hops, login }
+            Opening { result: Ok(Link::Telnet(line)), learned: None, profile: None, hops, login, permit }
         }
         Err(failure) => Opening { hops, ..Opening::failed(failure) },
     }

@@ -1,4 +1,5 @@
 use crate::gateway::Networks;
+use crate::guard::LoginGuard;
 use crate::{HttpSettings, SshSettings};
 use netraven_model::{Backoff, Hash256, HostKey, JobId, Login, SshProfile, Target, TlsTrust};
 use netraven_platform::{Limits, Platform};
@@ -42,6 +43,10 @@ pub struct Access {
     pub via: Vec<Access>,
     /// Where the device stands: sessions of one site share its limits.
     pub site: Option<String>,
+    /// The addresses to which the login may be shown.
+    pub login_networks: Networks,
+    /// Asked before the login is shown.
+    pub guard: Option<Arc<dyn LoginGuard>>,
 }
 
 impl Access {
@@ -55,6 +60,8 @@ impl Access {
             profile: None,
             via: Vec::new(),
             site: None,
+            login_networks: Networks::default(),
+            guard: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The way to a device: a TCP connection, or a channel through one jump host after another.
 
+use crate::gateway::Reachable;
 use crate::outcome::LearnedHop;
 use crate::request::{Access, DeviceSettings};
 use crate::ssh::{self, Identity, SshConnection};
@@ -52,36 +53,44 @@ async fn follow(
     settings: &DeviceSettings,
     hops: &mut Vec<LearnedHop>,
 ) -> Result<Stream, Failure> {
-    let (networks, within) = (&settings.networks, settings.ssh.connect_timeout);
+    let within = settings.ssh.connect_timeout;
     let Some(first) = access.via.first() else {
         let Target { address, port, .. } = &access.target;
-        return Ok(Stream::Tcp(tcp::connect(address, *port, networks, within).await?));
+        return Ok(Stream::Tcp(tcp::connect(address, *port, reachable(access, settings), within).await?));
     };
     if access.via.len() > MAX_HOPS {
         let message = format!("at most {MAX_HOPS} jump hosts in a row are supported");
         return Err(Failure::new(ErrorCode::Unsupported, Phase::Connect, message));
     }
     let Target { address, port, .. } = &first.target;
-    let stream = tcp::connect(address, *port, networks, within).await;
+    let stream = tcp::connect(address, *port, reachable(first, settings), within).await;
     let mut stream = Stream::Tcp(stream.map_err(|failure| at_hop(first, failure))?);
-    let next = access.via.iter().skip(1).map(|hop| &hop.target).chain([&access.target]);
+    let next = access.via.iter().skip(1).chain([access]);
     for (hop, next) in access.via.iter().zip(next) {
         let identity = Identity::read(&hop.login).await.map_err(|failure| at_hop(hop, failure))?;
         let opened = ssh::connect(stream, &identity, hop, &settings.ssh).await;
         hops.extend(LearnedHop::of(hop, &opened));
         let connection = opened.map_err(|open| at_hop(hop, open.failure))?;
-        let address = tcp::destination(&next.address, next.port, networks, within).await?;
-        let channel = connection.forward(&address, next.port, within).await;
+        let Target { address, port, .. } = &next.target;
+        let address = tcp::destination(address, *port, reachable(next, settings), within).await?;
+        let channel = connection.forward(&address, *port, within).await;
         let channel = channel.map_err(|failure| at_hop(hop, failure))?;
         stream = Stream::Hop(Box::new(HopStream { channel, connection }));
     }
     Ok(stream)
 }
 
+/// Where the login of an access may be shown.
+fn reachable<'a>(access: &'a Access, settings: &'a DeviceSettings) -> Reachable<'a> {
+    Reachable { all: &settings.networks, login: &access.login_networks }
+}
+
 /// A failure of a jump host, not of the device: a credential that it refuses must not count as the device's.
 fn at_hop(hop: &Access, failure: Failure) -> Failure {
     let code = match failure.code {
-        ErrorCode::AuthFailed | ErrorCode::CredentialUnusable => ErrorCode::JumpHost,
+        ErrorCode::AuthFailed | ErrorCode::CredentialUnusable | ErrorCode::CredentialNotAllowed => {
+            ErrorCode::JumpHost
+        }
         code => code,
     };
     let Target { hostname, address, port, .. } = &hop.target;

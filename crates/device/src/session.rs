@@ -114,7 +114,12 @@ async fn answered(
 
 /// Runs a session until it is over, or idle. Every wait ends at a time the machine named.
 pub(crate) async fn run(link: &mut Link, machine: &mut Machine) {
-    loop {
+    run_until(link, machine, |_| false).await;
+}
+
+/// The same until a moment worth stopping at, if that comes before.
+pub(crate) async fn run_until(link: &mut Link, machine: &mut Machine, stop: fn(&Machine) -> bool) {
+    while !stop(machine) {
         match machine.next(Instant::now()) {
             Next::Finished => return,
             Next::Send(bytes) => {

@@ -1,6 +1,6 @@
 //! From a name to a TCP connection.
 
-use crate::gateway::Networks;
+use crate::gateway::Reachable;
 use netraven_model::{ErrorCode, Failure, Phase};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,11 +12,12 @@ use tokio::time::{Instant, timeout_at};
 /// the addresses that are left, so that one dead address does not use up all of it.
 ///
 /// # Errors
-/// `address_not_allowed` where the networks leave none of the addresses; the others are not connected to.
+/// `address_not_allowed` or `credential_not_allowed` where the networks leave none of the addresses; the others are not
+/// connected to.
 pub(crate) async fn connect(
     address: &str,
     port: u16,
-    networks: &Networks,
+    networks: Reachable<'_>,
     within: Duration,
 ) -> Result<TcpStream, Failure> {
     let deadline = Instant::now() + within;
@@ -47,7 +48,7 @@ pub(crate) async fn connect(
 pub(crate) async fn destination(
     address: &str,
     port: u16,
-    networks: &Networks,
+    networks: Reachable<'_>,
     within: Duration,
 ) -> Result<String, Failure> {
     if literal(address).is_none() && !networks.are_restricted() {
@@ -59,7 +60,7 @@ pub(crate) async fn destination(
 }
 
 /// Those that may be connected to; at least one.
-fn allowed(addresses: Vec<SocketAddr>, networks: &Networks) -> Result<Vec<SocketAddr>, Failure> {
+fn allowed(addresses: Vec<SocketAddr>, networks: Reachable<'_>) -> Result<Vec<SocketAddr>, Failure> {
     let checked: Vec<_> =
         addresses.into_iter().map(|socket| networks.check(socket.ip()).map(|()| socket)).collect();
     let (good, bad): (Vec<_>, Vec<_>) = checked.into_iter().partition(Result::is_ok);

@@ -62,6 +62,13 @@ pub enum Event {
         /// The one refused.
         credential: Option<CredentialId>,
     },
+    /// A credential was suspended: this refusal was one too many in a row. Told once, by the session that saw it.
+    CredentialSuspended {
+        /// The credential.
+        credential: CredentialId,
+        /// Devices that refused it without a success in between.
+        devices: u32,
+    },
     /// The device's host key was stored at the first contact.
     HostKeyLearned {
         /// `SHA256:...`
@@ -147,6 +154,7 @@ impl Event {
             Self::ConnectionRetried { .. } => "connection_retried",
             Self::LoggedIn { .. } => "logged_in",
             Self::CredentialRefused { .. } => "credential_refused",
+            Self::CredentialSuspended { .. } => "credential_suspended",
             Self::HostKeyLearned { .. } => "host_key_learned",
             Self::WeakSsh { .. } => "weak_ssh",
             Self::JumpHostKeyLearned { .. } => "jump_host_key_learned",
@@ -172,7 +180,7 @@ impl Event {
             | Self::WeakSsh { .. }
             | Self::MuchSmaller { .. }
             | Self::CommandSkipped { .. } => EventLevel::Warning,
-            Self::Failed { .. } => EventLevel::Error,
+            Self::Failed { .. } | Self::CredentialSuspended { .. } => EventLevel::Error,
             _ => EventLevel::Info,
         }
     }
@@ -203,6 +211,10 @@ impl Event {
                 format!("logged in with {} after {millis} ms", named(credential))
             }
             Self::CredentialRefused { credential } => format!("the device refused {}", named(credential)),
+            Self::CredentialSuspended { credential, devices } => format!(
+                "credential {credential} is suspended: {devices} devices refused it in a row; nobody is shown it until \
+                 `netraven credential resume` or a new password"
+            ),
             Self::HostKeyLearned { fingerprint } => {
                 format!("first contact: host key {fingerprint} stored")
             }
@@ -272,6 +284,7 @@ mod tests {
             Event::Unchanged,
             Event::Failed { failure },
             Event::CommandSkipped { command: "x".into() },
+            Event::CredentialSuspended { credential: CredentialId(1), devices: 3 },
             Event::MuchSmaller { before: 2, now: 1 },
             Event::WeakSsh { profile: SshProfile::Legacy, algorithms: vec!["ssh-dss".into()] },
         ] {

@@ -36,9 +36,15 @@ codes! {
     /// The platform named by the device has no definition.
     UnknownPlatform = "unknown_platform", transient: false,
         hint: "see `netraven platform list` for the names that can be used";
-    /// No credential shares a tag with the device.
+    /// No credential shares a tag with the device, or none of those that do may be used.
     NoCredential = "no_credential", transient: false,
-        hint: "give the device and a credential a common tag: `netraven tag add device NAME TAG`, `netraven credential list`";
+        hint: "`netraven credential explain DEVICE` shows which there are; `netraven tag add device NAME TAG` gives it a common tag with another one";
+    /// The credential may not be shown to this device: it is suspended, or limited to other networks.
+    CredentialNotAllowed = "credential_not_allowed", transient: false,
+        hint: "see `netraven credential explain DEVICE`";
+    /// The device has refused so many logins that another one might lock an account. It was not contacted, or not logged in to.
+    LockoutGuard = "lockout_guard", transient: false,
+        hint: "put the credential right and wait until then; `netraven credential test NAME DEVICE --force` tries one at once, and a success ends the wait";
     /// The stored credential cannot be opened or used.
     CredentialUnusable = "credential_unusable", transient: false,
         hint: "check the key file, or store the credential again with `netraven credential add`";

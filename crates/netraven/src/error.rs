@@ -1,8 +1,8 @@
 //! How a command ends when it does not succeed.
 
 use crate::settings::SettingsError;
-use netraven_service::RotationError;
 use netraven_service::gateway::{ApiStartError, KeyFileError, TokenError};
+use netraven_service::{OpenError, RotationError};
 use netraven_store::StoreError;
 use netraven_store::access::LoginsError;
 use netraven_store::backup::BackupError;
@@ -269,6 +269,17 @@ impl From<RotationError> for CliError {
             RotationError::Store(error) => error.into(),
             RotationError::Vault(error) => error.into(),
             RotationError::Batch(error) => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Vault(error) => error.into(),
+            OpenError::Reference(error) => {
+                Self::failed(error.to_string()).hint("see `credentials.references` in docs/configuration.md")
+            }
         }
     }
 }

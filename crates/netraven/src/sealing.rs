@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use crate::error::{CliError, Result};
-use netraven_model::Secret;
+use netraven_model::{CredentialId, Secret};
 use netraven_store::Store;
-use netraven_store::credentials::{self, CredentialInfo, NewCredential};
-use netraven_vault::{KeySource, Place, Vault};
+use netraven_store::credentials::{self, Change, CredentialInfo, NewCredential};
+use netraven_vault::{KeySource, Place, Vault, VaultError};
 
 /// The secrets of one credential, in clear.
 #[derive(Debug, Default)]
@@ -18,6 +18,13 @@ pub struct Secrets {
     pub private_key: Option<Secret>,
     /// The private key's passphrase.
     pub key_passphrase: Option<Secret>,
+}
+
+impl Secrets {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.password.is_none() && self.enable.is_none() && self.private_key.is_none()
+    }
 }
 
 /// Where this installation's keys come from.
@@ -62,16 +69,46 @@ pub async fn store(
 ) -> Result<CredentialInfo> {
     let vault = open_vault(context, store).await?;
     let id = credentials::next_id(store).await?;
-    let seal = |column: &str, secret: &Option<Secret>| {
-        let place = Place { table: "credentials", column, row: id.0 };
-        secret.as_ref().map(|secret| vault.seal(&place, secret)).transpose()
-    };
     let new = NewCredential {
-        password: seal("password", &secrets.password)?,
-        enable_secret: seal("enable_secret", &secrets.enable)?,
-        private_key: seal("private_key", &secrets.private_key)?,
-        key_passphrase: seal("key_passphrase", &secrets.key_passphrase)?,
+        password: seal(&vault, id, "password", &secrets.password)?,
+        enable_secret: seal(&vault, id, "enable_secret", &secrets.enable)?,
+        private_key: seal(&vault, id, "private_key", &secrets.private_key)?,
+        key_passphrase: seal(&vault, id, "key_passphrase", &secrets.key_passphrase)?,
         ..new
     };
     Ok(credentials::insert(store, id, new).await?)
+}
+
+/// Encrypts what is new of a credential's secrets for its row, and changes it.
+pub async fn update(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    change: Change,
+    secrets: &Secrets,
+) -> Result<CredentialInfo> {
+    let id = credentials::get_info(store, name).await?.id;
+    let change = if secrets.is_empty() {
+        change
+    } else {
+        let vault = open_vault(context, store).await?;
+        let passphrase = seal(&vault, id, "key_passphrase", &secrets.key_passphrase)?;
+        Change {
+            password: seal(&vault, id, "password", &secrets.password)?,
+            enable_secret: seal(&vault, id, "enable_secret", &secrets.enable)?,
+            private_key: seal(&vault, id, "private_key", &secrets.private_key)?.map(|key| (key, passphrase)),
+            ..change
+        }
+    };
+    Ok(credentials::update(store, name, &change).await?)
+}
+
+fn seal(
+    vault: &Vault,
+    id: CredentialId,
+    column: &str,
+    secret: &Option<Secret>,
+) -> Result<Option<Vec<u8>>, VaultError> {
+    let place = Place { table: "credentials", column, row: id.0 };
+    secret.as_ref().map(|secret| vault.seal(&place, secret)).transpose()
 }

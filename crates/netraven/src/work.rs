@@ -8,6 +8,7 @@ use crate::settings::{Connection, Settings};
 use netraven_device::{DeviceSettings, HttpSettings, Networks, Pace, SshSettings};
 use netraven_model::Backoff;
 use netraven_service::{Definitions, Worker, WorkerSettings};
+use netraven_store::logins::Limits;
 use netraven_store::{Store, settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +91,11 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
             limit: Duration::from_secs(retry.limit_seconds),
         },
         device: device_settings(settings),
+        aliases: settings.credentials.references.clone().unwrap_or_default(),
+        logins: Limits {
+            per_device: settings.credentials.device_failures_per_hour,
+            per_credential: settings.credentials.suspend_after,
+        },
         job_log_months: months(settings.logs.job_log_months),
         connection_log_months: months(settings.logs.connection_log_months),
         site_fingerprints: settings.vault.site_fingerprints(),

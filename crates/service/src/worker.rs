@@ -2,10 +2,13 @@
 
 use crate::committer::Committer;
 use crate::definitions::Definitions;
+use crate::logins::Logins;
+use crate::references::{Aliases, References};
 use crate::scheduler::{Context, Dispatcher, Keeper, Running};
 use crate::stores::Stores;
 use netraven_device::{DeviceSettings, Gateway};
 use netraven_model::Backoff;
+use netraven_store::logins::Limits;
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +31,10 @@ pub struct WorkerSettings {
     pub retry: Backoff,
     /// Bounds of a session.
     pub device: DeviceSettings,
+    /// Where passwords are looked up that are not stored.
+    pub aliases: Aliases,
+    /// How many refused logins are too many.
+    pub logins: Limits,
     /// How many months of the job log are kept at least; `None` for all.
     pub job_log_months: Option<u32>,
     /// The same for the dialogues with devices.
@@ -50,6 +57,8 @@ impl Default for WorkerSettings {
                 limit: Duration::from_secs(300),
             },
             device: DeviceSettings::default(),
+            aliases: Aliases::new(),
+            logins: Limits::default(),
             job_log_months: None,
             connection_log_months: None,
             site_fingerprints: false,
@@ -83,7 +92,19 @@ impl Worker {
             Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
         let device = DeviceSettings { parallel_sessions: parallel, ..settings.device.clone() };
         let gateway = Arc::new(Gateway::new(device));
-        let context = Arc::new(Context { stores, vault, definitions, settings, gateway, results, running });
+        let logins = Logins::new(stores.scheduler.clone(), settings.logins);
+        let references = References::new(settings.aliases.clone());
+        let context = Arc::new(Context {
+            stores,
+            vault,
+            references,
+            definitions,
+            settings,
+            gateway,
+            results,
+            running,
+            logins,
+        });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),

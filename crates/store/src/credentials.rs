@@ -1,12 +1,18 @@
 //! Credentials at rest. Their secrets are ciphertexts made elsewhere; here they are opaque bytes.
 
+mod change;
+mod explain;
+pub(crate) mod order;
 mod sealed;
 mod uses;
 
+pub use change::{Change, resume, update};
+pub use explain::{Explained, explain};
 pub use sealed::sealed;
 pub use uses::{CredentialUse, count_uses};
 
 use crate::audit::{self, Action, Details, Entry};
+use crate::tag_rules::parse_network;
 use crate::text::{clean, clean_option};
 use crate::{Store, StoreError, tags};
 use chrono::{DateTime, Utc};
@@ -30,6 +36,8 @@ pub struct StoredCredential {
     pub username: String,
     /// Ciphertext of the password.
     pub password: Option<Vec<u8>>,
+    /// An alias of the configuration file that leads to the password instead.
+    pub password_ref: Option<String>,
     /// Ciphertext of the enable secret.
     pub enable_secret: Option<Vec<u8>>,
     /// Ciphertext of the private key.
@@ -38,6 +46,10 @@ pub struct StoredCredential {
     pub key_passphrase: Option<Vec<u8>>,
     /// Lower first.
     pub priority: i32,
+    /// Devices at other addresses are not shown it; empty: all may be.
+    pub allowed_networks: Vec<String>,
+    /// Since when it is no candidate, because too many devices refused it in a row.
+    pub suspended_at: Option<DateTime<Utc>>,
 }
 
 /// A credential to enter under an id taken with [`next_id`].
@@ -49,6 +61,8 @@ pub struct NewCredential {
     pub username: String,
     /// Ciphertext of the password.
     pub password: Option<Vec<u8>>,
+    /// An alias of the configuration file that leads to the password instead.
+    pub password_ref: Option<String>,
     /// Ciphertext of the enable secret.
     pub enable_secret: Option<Vec<u8>>,
     /// Ciphertext of the private key.
@@ -59,6 +73,8 @@ pub struct NewCredential {
     pub priority: Option<i32>,
     /// For people.
     pub description: Option<String>,
+    /// Devices at other addresses are not shown it, e.g. `10.0.0.0/8`; empty: all may be.
+    pub allowed_networks: Vec<String>,
     /// Names of tags; those that do not exist are made. Empty means the tag `default`.
     pub tags: Vec<String>,
 }
@@ -72,8 +88,10 @@ pub struct CredentialInfo {
     pub name: String,
     /// Name to log in with.
     pub username: String,
-    /// Whether it has a password.
+    /// Whether it has a password of its own.
     pub has_password: bool,
+    /// An alias of the configuration file that leads to the password instead.
+    pub password_ref: Option<String>,
     /// Whether it has an enable secret.
     pub has_enable_secret: bool,
     /// Whether it has a private key.
@@ -88,12 +106,16 @@ pub struct CredentialInfo {
     pub last_used: Option<DateTime<Utc>>,
     /// Last time a device accepted it.
     pub last_success: Option<DateTime<Utc>>,
-    /// 0 to 1; the latest uses weigh most.
+    /// 0 to 1, 0.5 where nothing is known; the latest uses weigh most, and what is long ago counts for little.
     pub success_rate: f32,
     /// Times it was accepted.
     pub successes: i64,
     /// Times it was refused.
     pub failures: i64,
+    /// Devices at other addresses are not shown it; empty: all may be.
+    pub allowed_networks: Vec<String>,
+    /// Since when it is no candidate, because too many devices refused it in a row.
+    pub suspended_at: Option<DateTime<Utc>>,
     /// When it was entered.
     pub created_at: DateTime<Utc>,
 }
@@ -117,12 +139,16 @@ pub async fn insert(
     new: NewCredential,
 ) -> Result<CredentialInfo, StoreError> {
     const INSERT: &str = "INSERT INTO credentials (id, name, username, password, enable_secret, private_key,
-            key_passphrase, priority, description)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            key_passphrase, priority, description, allowed_networks, password_ref)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]::cidr[], $11)";
     if new.name.trim().is_empty() || new.name.contains('\0') {
         return Err(StoreError::invalid("the credential", "it needs a name to be spoken of by"));
     }
     tags::check_names(&new.tags)?;
+    if new.password.is_some() && new.password_ref.is_some() {
+        return Err(StoreError::invalid("the credential", "it has either a password or a reference to one"));
+    }
+    let networks = networks(&new.allowed_networks)?;
     let mut tx = store.begin("store a credential").await?;
     sqlx::query(INSERT)
         .bind(id.0)
@@ -134,6 +160,8 @@ pub async fn insert(
         .bind(&new.key_passphrase)
         .bind(new.priority.unwrap_or(DEFAULT_PRIORITY))
         .bind(clean_option(&new.description))
+        .bind(networks)
+        .bind(clean_option(&new.password_ref))
         .execute(&mut *tx)
         .await
         .map_err(StoreError::unless_taken("store a credential", "credential", &new.name))?;
@@ -152,9 +180,15 @@ pub async fn insert(
     get_info(store, &new.name).await
 }
 
-/// All credentials in the order in which they are tried, without their ciphertexts.
+/// The networks as the database writes them.
+fn networks(texts: &[String]) -> Result<Vec<String>, StoreError> {
+    let parsed = texts.iter().map(|text| parse_network(text));
+    parsed.collect::<Result<_, _>>().map_err(|reason| StoreError::invalid("an allowed network", &reason))
+}
+
+/// All credentials in the order in which a device is shown them of which nothing is known, without their ciphertexts.
 pub async fn list(store: &Store) -> Result<Vec<CredentialInfo>, StoreError> {
-    const LIST: &str = concat!(info_select!(), " ORDER BY c.priority, c.success_rate DESC, c.name");
+    const LIST: &str = concat!(info_select!(), " ORDER BY c.priority, success_rate DESC, c.name");
     sqlx::query_as(LIST).fetch_all(store.reader()).await.map_err(StoreError::query("list credentials"))
 }
 
@@ -193,12 +227,16 @@ pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
 
 macro_rules! info_select {
     () => {
-        "SELECT c.id, c.name, c.username, c.has_password, c.has_enable_secret, c.has_private_key,
-            c.priority, c.description, c.last_used, c.last_success, c.success_rate, c.successes, c.failures,
-            c.created_at,
+        concat!(
+            "SELECT c.id, c.name, c.username, c.has_password, c.has_enable_secret, c.has_private_key,
+            c.password_ref, c.priority, c.description, c.last_used, c.last_success, c.successes, c.failures, c.created_at,
+            c.suspended_at, c.allowed_networks::text[] AS allowed_networks, ",
+            order::faded!("c.success_rate", "c.last_used", "now()"),
+            "::real AS success_rate,
             ARRAY (SELECT t.name FROM credential_tags ct JOIN tags t ON t.id = ct.tag_id
                    WHERE ct.credential_id = c.id ORDER BY t.name) AS tags
         FROM credentials c"
+        )
     };
 }
 use info_select;
@@ -210,6 +248,7 @@ impl FromRow<'_, PgRow> for CredentialInfo {
             name: row.try_get("name")?,
             username: row.try_get("username")?,
             has_password: row.try_get("has_password")?,
+            password_ref: row.try_get("password_ref")?,
             has_enable_secret: row.try_get("has_enable_secret")?,
             has_private_key: row.try_get("has_private_key")?,
             priority: row.try_get("priority")?,
@@ -220,6 +259,8 @@ impl FromRow<'_, PgRow> for CredentialInfo {
             success_rate: row.try_get("success_rate")?,
             successes: row.try_get("successes")?,
             failures: row.try_get("failures")?,
+            allowed_networks: row.try_get("allowed_networks")?,
+            suspended_at: row.try_get("suspended_at")?,
             created_at: row.try_get("created_at")?,
         })
     }
@@ -232,10 +273,13 @@ impl FromRow<'_, PgRow> for StoredCredential {
             name: row.try_get("name")?,
             username: row.try_get("username")?,
             password: row.try_get("password")?,
+            password_ref: row.try_get("password_ref")?,
             enable_secret: row.try_get("enable_secret")?,
             private_key: row.try_get("private_key")?,
             key_passphrase: row.try_get("key_passphrase")?,
             priority: row.try_get("priority")?,
+            allowed_networks: row.try_get("allowed_networks")?,
+            suspended_at: row.try_get("suspended_at")?,
         })
     }
 }

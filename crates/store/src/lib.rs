@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod devices;
 mod error;
 pub mod jobs;
+pub mod logins;
 pub mod logs;
 pub mod maintenance;
 pub mod private;

@@ -10,6 +10,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "customers", include_str!("../../../schema/migrations/0002_customers.sql")),
     (3, "gateway", include_str!("../../../schema/migrations/0003_gateway.sql")),
     (4, "vault", include_str!("../../../schema/migrations/0004_vault.sql")),
+    (5, "credentials", include_str!("../../../schema/migrations/0005_credentials.sql")),
 ];
 
 /// Where the migrator notes what it has applied.

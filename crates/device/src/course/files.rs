@@ -48,7 +48,7 @@ impl Course<'_> {
         self.greet(&link, &platform);
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
         let report = session::fetch(link, self.plan(talk), parts).await;
-        self.note(&report, opened, connected_in);
+        self.note(&report, opened, connected_in).await;
         report.result
     }
 
@@ -61,7 +61,7 @@ impl Course<'_> {
         match session::begin(link, self.plan(talk)).await {
             Begun::Shell(session) => self.hold(*session, connecting, None).await.map(|_| ()),
             Begun::Over(report) => {
-                self.note(&report, opened, connected_in);
+                self.note(&report, opened, connected_in).await;
                 report.result.map(|_| ())
             }
         }

@@ -1,6 +1,7 @@
 //! Sessions over HTTP: connections are made as requests need them.
 
 use super::{Course, Talk};
+use crate::guard::enter;
 use crate::http::{self, Client};
 use chrono::Utc;
 use netraven_model::{ErrorCode, Failure, Phase};
@@ -22,11 +23,12 @@ impl Course<'_> {
         };
         let connecting = Instant::now();
         let mut client = self.reach(how.tls).await?;
+        self.permit = enter(self.access.guard.as_deref()).await?;
         let (opened, connected_in) = (Utc::now(), connecting.elapsed());
         let mut exchange = HttpExchange::new(self.plan(talk), Instant::now());
         http::run(&mut client, &mut exchange).await;
         let report = exchange.report();
-        self.note(&report, opened, connected_in);
+        self.note(&report, opened, connected_in).await;
         Ok((platform, report.result?))
     }
 

@@ -12,6 +12,7 @@ mod status;
 
 pub use execute::Answer;
 pub(crate) use gates::Pass;
+pub(crate) use networks::Reachable;
 pub use networks::{Networks, NotANetwork};
 pub(crate) use pool::Session;
 pub(crate) use retry::pause;

@@ -17,6 +17,33 @@ pub struct Networks {
     denied: Vec<IpNet>,
 }
 
+/// Where a connection may lead and one login may be shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reachable<'a> {
+    /// The networks of the whole installation.
+    pub(crate) all: &'a Networks,
+    /// Those of the login.
+    pub(crate) login: &'a Networks,
+}
+
+impl Reachable<'_> {
+    /// As [`Networks::are_restricted`].
+    pub(crate) fn are_restricted(&self) -> bool {
+        self.all.are_restricted() || self.login.are_restricted()
+    }
+
+    /// As [`Networks::check`]; `credential_not_allowed` where only the login stands in the way.
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Failure> {
+        self.all.check(address)?;
+        self.login.check(address).map_err(|_| {
+            let networks: Vec<_> = self.login.allowed.iter().map(IpNet::to_string).collect();
+            let message =
+                format!("the credential is limited to {} and not shown to {address}", networks.join(", "));
+            Failure::new(ErrorCode::CredentialNotAllowed, Phase::Connect, message)
+        })
+    }
+}
+
 /// A text that is no network.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("expected a network such as 10.0.0.0/8 or an address such as 192.0.2.1, found '{0}'")]

@@ -8,6 +8,7 @@ use super::settings::{SshSettings, Terminal};
 use super::shell::SshShell;
 use super::wire::{self, Line, Wire};
 use super::witness::{End, Observer, Witness};
+use crate::guard::{Permit, enter, settle};
 use crate::request::{Access, DeviceSettings};
 use crate::route::{self, Stream};
 use netraven_model::{ErrorCode, Failure, HostKey, Phase, SshProfile};
@@ -53,6 +54,7 @@ pub struct SshConnection {
     server_version: String,
     terminal: Terminal,
     request_timeout: Duration,
+    permit: Permit,
 }
 
 /// No connection, and what was learned on the way.
@@ -112,11 +114,19 @@ pub(crate) async fn connect(
         return Err(lost(&end, Phase::Handshake).into());
     };
     let learned = known.is_empty();
+    let with_key = |failure| OpenFailure { learned: learned.then(|| host_key.clone()), ..failure };
+    let mut permit = enter(access.guard.as_deref()).await.map_err(|failure| with_key(failure.into()))?;
     let course = Course::new(identity, &witness, &line, bounds.weakest());
     let signature = match course.run(&mut handle, settings.auth_timeout).await {
         Ok(signature) => signature,
-        Err(failure) => return Err(OpenFailure { learned: learned.then_some(host_key), ..failure }),
+        Err(failure) => {
+            if failure.auth_refused {
+                settle(&mut permit, false).await;
+            }
+            return Err(with_key(failure));
+        }
     };
+    settle(&mut permit, true).await;
     Ok(SshConnection {
         algorithms: witness.agreed().into_iter().chain(signature).collect(),
         server_version: line.identification().unwrap_or_default(),
@@ -127,6 +137,7 @@ pub(crate) async fn connect(
         witness,
         host_key,
         learned,
+        permit,
     })
 }
 
@@ -235,6 +246,11 @@ impl SshConnection {
         within: Duration,
     ) -> Result<Forwarded, Failure> {
         forward::open(&self.handle, &self.witness, (address, port), within).await
+    }
+
+    /// What allowed the login: a shell may still refuse it.
+    pub(crate) fn take_permit(&mut self) -> Permit {
+        self.permit.take()
     }
 
     /// Says goodbye and closes the socket, after a second even if the device does not take notice.

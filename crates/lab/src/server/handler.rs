@@ -20,28 +20,36 @@ pub(super) struct Login {
     channels: Vec<Channel<Msg>>,
     /// Gets the channel once a shell runs on it.
     shell: Option<oneshot::Sender<Channel<Msg>>>,
+    /// Whether a secret was refused on this connection.
+    refused: bool,
 }
 
 impl Login {
     pub(super) fn new(world: Arc<World>, index: u32, shell: oneshot::Sender<Channel<Msg>>) -> Self {
-        Self { world, index, channels: Vec::new(), shell: Some(shell) }
+        Self { world, index, channels: Vec::new(), shell: Some(shell), refused: false }
     }
 
-    fn check(&self, user: &str, password: &[u8]) -> Auth {
+    fn check(&mut self, user: &str, password: &[u8]) -> Auth {
         let settings = &self.world.settings;
         let right = is_user(user, &settings.username) && password == settings.password.expose_bytes();
         self.unless_refusing(right)
     }
 
-    fn check_key(&self, user: &str, key: &PublicKey) -> Auth {
+    fn check_key(&mut self, user: &str, key: &PublicKey) -> Auth {
         let known =
             self.world.authorized_key.as_ref().is_some_and(|known| known.key_data() == key.key_data());
         self.unless_refusing(known && is_user(user, &self.world.settings.username))
     }
 
-    fn unless_refusing(&self, right: bool) -> Auth {
+    fn unless_refusing(&mut self, right: bool) -> Auth {
         let refuses = self.world.failing(self.index) == Some(Failing::WrongPassword);
-        if right && !refuses { Auth::Accept } else { Auth::reject() }
+        if right && !refuses {
+            return Auth::Accept;
+        }
+        if !std::mem::replace(&mut self.refused, true) {
+            self.world.count_refused_login(self.index);
+        }
+        Auth::reject()
     }
 
     /// The channel, which is used from now on.

@@ -31,6 +31,7 @@ async fn log_in(world: &World, index: u32, wire: &mut Wire) -> Result<bool, Gone
         if right && world.failing(index) != Some(Failing::WrongPassword) {
             return Ok(true);
         }
+        world.count_refused_login(index);
         sleep(settings.rejection_delay).await;
         wire.write("% Login invalid\r\n\r\n".into()).await?;
     }

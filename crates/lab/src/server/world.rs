@@ -24,6 +24,8 @@ const MAX_UNEXPECTED: usize = 200;
 pub struct Counters {
     /// TCP connections accepted.
     pub connections: u32,
+    /// Connections on which a login was refused over SSH, and refused logins over Telnet.
+    pub refused_logins: u32,
     /// Logins that reached a command line.
     pub sessions: u32,
     /// Commands entered, known or not.
@@ -50,6 +52,7 @@ pub(super) struct World {
 struct Device {
     state: Mutex<DeviceState>,
     connections: AtomicU32,
+    refused_logins: AtomicU32,
     sessions: AtomicU32,
     commands: AtomicU32,
     parallel: AtomicU32,
@@ -141,6 +144,7 @@ impl World {
         let value = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
         Some(Counters {
             connections: value(&device.connections),
+            refused_logins: value(&device.refused_logins),
             sessions: value(&device.sessions),
             commands: value(&device.commands),
             max_parallel: value(&device.max_parallel),
@@ -150,6 +154,10 @@ impl World {
 
     pub(super) fn count_connection(&self, index: u32) {
         self.devices[index as usize].connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_refused_login(&self, index: u32) {
+        self.devices[index as usize].refused_logins.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_commands(&self, index: u32, commands: u32) {
@@ -182,6 +190,7 @@ impl World {
         Device {
             state: Mutex::new(self.personality(index).initial_state()),
             connections: AtomicU32::default(),
+            refused_logins: AtomicU32::default(),
             sessions: AtomicU32::default(),
             commands: AtomicU32::default(),
             parallel: AtomicU32::default(),

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit, Result};
 use crate::output::note;
 use crate::signals::StopSignals;
-use crate::target::{self, Options};
+use crate::target::{self, Chosen, Options};
 use crate::work::device_settings;
 use clap::ValueEnum;
 use netraven_device::{Access, DeviceSettings, ExecuteRequest, Gateway};
@@ -74,33 +74,38 @@ pub async fn run(args: &Args, context: &Context) -> Result {
     if commands.iter().any(|command| command.trim().is_empty() || command.contains(char::is_control)) {
         return Err(CliError::usage("a command is one line of text without control characters"));
     }
-    let mut signals = StopSignals::listen()?;
-    let answer = tokio::select! {
-        answer = ask(args, device, commands, context) => answer?,
-        () = signals.next() => return Err(CliError::interrupted()),
-    };
-    show(&answer, context)
-}
-
-async fn ask(
-    args: &Args,
-    device: Option<&str>,
-    commands: Vec<String>,
-    context: &Context,
-) -> Result<ExecuteAnswer> {
     let protocol = match args.method {
         None | Some(Method::Ssh) => Protocol::Ssh,
         Some(Method::Telnet) => Protocol::Telnet,
         Some(Method::Http) => Protocol::Http,
     };
-    let chosen = target::choose(device, &args.options, protocol, context).await?;
+    let mut signals = StopSignals::listen()?;
+    let chosen = tokio::select! {
+        chosen = target::choose(device, &args.options, protocol, context) => chosen?,
+        () = signals.next() => return Err(CliError::interrupted()),
+    };
+    let answer = tokio::select! {
+        answer = ask(args, &chosen, commands, context) => answer,
+        () = signals.next() => Err(CliError::interrupted()),
+    };
+    chosen.take_events().iter().for_each(|event| note(&event.message()));
+    chosen.close().await;
+    show(&answer?, context)
+}
+
+async fn ask(
+    args: &Args,
+    chosen: &Chosen,
+    commands: Vec<String>,
+    context: &Context,
+) -> Result<ExecuteAnswer> {
     let begin = Instant::now();
     let deadline = begin + Duration::from_secs(args.timeout.unwrap_or(USUAL_TIMEOUT));
     // A session that nobody can use again need not be kept.
     let gateway = Gateway::new(DeviceSettings { max_pool_size: 0, ..device_settings(&context.settings) });
-    let mut access = chosen.access;
+    let mut access = chosen.access.clone();
     let mut learned = None;
-    let platform = match chosen.platform {
+    let platform = match chosen.platform.clone() {
         Some(platform) => platform,
         None => {
             let outcome = recognise(&gateway, None, &access, &context.platforms()?, deadline).await;

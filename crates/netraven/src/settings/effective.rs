@@ -93,6 +93,9 @@ impl Effective {
     }
 
     fn set(&mut self, key: &'static Key, text: &str, origin: Origin) -> Result<(), SettingsError> {
+        if key.file_only && !matches!(origin, Origin::File { .. }) {
+            return Err(SettingsError::FileOnly { origin, key: key.path });
+        }
         let value = parse(key, text, &origin)?;
         if let Some(setting) = self.settings.iter_mut().find(|setting| setting.key.path == key.path) {
             (setting.value, setting.origin) = (Some(value), origin);
@@ -125,7 +128,7 @@ impl Effective {
         for (path, text, option) in &sources.overrides.values {
             let origin = Origin::CommandLine { option: (*option).to_owned() };
             let key = known(path, &origin)?;
-            if key.kind.is_secret(text) {
+            if !key.file_only && key.kind.is_secret(text) {
                 return Err(SettingsError::SecretOnCommandLine { key: key.path });
             }
             self.set(key, text, origin)?;

@@ -130,6 +130,14 @@ pub enum SettingsError {
         /// The key.
         key: &'static str,
     },
+    /// A key that says which programs are run and which files are read.
+    #[error("{origin}: {key} can only be set in the configuration file")]
+    FileOnly {
+        /// Where it was set.
+        origin: Origin,
+        /// The key.
+        key: &'static str,
+    },
     /// A key that cannot be changed while NetRaven runs.
     #[error("{key} cannot be set in the database: expected one of {}", known.join(", "))]
     NotRuntime {

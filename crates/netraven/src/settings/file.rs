@@ -4,6 +4,7 @@ use super::error::{Origin, SettingsError};
 use super::keys::{self, KEYS};
 use super::kind::Kind;
 use crate::nearest::nearest;
+use netraven_service::Aliases;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -182,6 +183,11 @@ impl<'de> Visitor<'de> for Section<'_, '_> {
                 let value = match known.kind {
                     Kind::Patterns | Kind::Networks | Kind::Command => {
                         map.next_value::<Option<Several>>().map(|value| value.map(Several::text))
+                    }
+                    Kind::References => {
+                        let aliases = map.next_value::<Option<Aliases>>();
+                        aliases
+                            .map(|aliases| aliases.and_then(|aliases| serde_json::to_string(&aliases).ok()))
                     }
                     _ => map.next_value::<Option<String>>(),
                 };

@@ -15,11 +15,13 @@ pub struct Key {
     pub plain_variable: Option<&'static str>,
     /// Whether it may be changed in the database while NetRaven runs (`system_settings`).
     pub runtime: bool,
+    /// Whether only the configuration file on disk may set it.
+    pub file_only: bool,
 }
 
 impl Key {
     const fn new(path: &'static str, kind: Kind) -> Self {
-        Self { path, kind, default: None, plain_variable: None, runtime: false }
+        Self { path, kind, default: None, plain_variable: None, runtime: false, file_only: false }
     }
 
     const fn default(self, value: &'static str) -> Self {
@@ -32,6 +34,10 @@ impl Key {
 
     const fn runtime(self) -> Self {
         Self { runtime: true, ..self }
+    }
+
+    const fn file_only(self) -> Self {
+        Self { file_only: true, ..self }
     }
 
     /// Name of the environment variable that sets it: `NETRAVEN__DATABASE__URL`.
@@ -107,6 +113,9 @@ pub const KEYS: &[Key] = &[
     Key::new("connection.jump_host_logins_per_minute", whole(1, 600_000)).runtime(),
     Key::new("connection.allowed_networks", Kind::Networks),
     Key::new("connection.denied_networks", Kind::Networks),
+    Key::new("credentials.device_failures_per_hour", whole(1, 100)).default("5").runtime(),
+    Key::new("credentials.suspend_after", whole(1, 1_000)).default("3").runtime(),
+    Key::new("credentials.references", Kind::References).file_only(),
     Key::new("retry.attempts", whole(1, 100)).default("3").runtime(),
     Key::new("retry.base_seconds", whole(1, 86_400)).default("10").runtime(),
     Key::new("retry.factor", whole(1, 100)).default("2").runtime(),

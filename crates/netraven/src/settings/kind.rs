@@ -2,6 +2,7 @@
 
 use netraven_device::Networks;
 use netraven_platform::Redactor;
+use netraven_service::Aliases;
 use serde_json::Value;
 
 /// The kinds of values.
@@ -32,6 +33,8 @@ pub enum Kind {
     Networks,
     /// A program and its arguments: separated by blanks, or as a JSON list; no shell reads it.
     Command,
+    /// Aliases of passwords that are somewhere else, as a JSON object.
+    References,
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
@@ -77,6 +80,8 @@ impl Kind {
                 let program = words.first().is_some_and(|program| !program.is_empty());
                 if program { Ok(words.into()) } else { Err(expected()) }
             }
+            Self::References => references(text)
+                .and_then(|aliases| serde_json::to_value(aliases).map_err(|error| error.to_string())),
             Self::Networks => {
                 let networks = list(text).ok_or_else(expected)?;
                 let checked = Networks::new(&networks, &[]).map(|_| networks.into());
@@ -98,6 +103,7 @@ impl Kind {
             Self::Patterns => "a list of redaction patterns".into(),
             Self::Networks => "a list of networks such as 10.0.0.0/8".into(),
             Self::Command => "a program and its arguments".into(),
+            Self::References => "aliases, each with exec, env or file".into(),
         }
     }
 
@@ -106,6 +112,7 @@ impl Kind {
         match self {
             Self::Secret => MASK.into(),
             Self::DatabaseUrl => mask_url(text),
+            Self::References => references(text).map_or_else(|_| MASK.into(), |aliases| names(&aliases)),
             _ => text.to_owned(),
         }
     }
@@ -122,6 +129,29 @@ fn list(text: &str) -> Option<Vec<String>> {
         return serde_json::from_str(text).ok();
     }
     Some(text.split(',').map(|item| item.trim().to_owned()).collect())
+}
+
+/// Aliases that lead somewhere.
+fn references(text: &str) -> Result<Aliases, String> {
+    let aliases: Aliases =
+        serde_json::from_str(text).map_err(|_| "aliases, each with exec, env or file".to_owned())?;
+    for (alias, reference) in &aliases {
+        let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if alias.is_empty() || alias.len() > 100 || !alias.chars().all(good) {
+            return Err("aliases of letters, digits, '.', '_' and '-'".to_owned());
+        }
+        if let Some(problem) = reference.problem() {
+            return Err(format!("aliases that lead somewhere ({alias}: {problem})"));
+        }
+    }
+    Ok(aliases)
+}
+
+/// Names and kinds: what an alias says may be nobody's business.
+fn names(aliases: &Aliases) -> String {
+    let names: Vec<_> =
+        aliases.iter().map(|(alias, reference)| format!("{alias} ({})", reference.kind())).collect();
+    names.join(", ")
 }
 
 /// The level meant; other programs' words for the same are understood, in any case.

@@ -57,6 +57,7 @@ fn heading(effective: &Effective) -> String {
 fn shown(setting: &Setting) -> Value {
     match &setting.value {
         Some(Value::String(text)) => setting.key.kind.shown(text).into(),
+        Some(value @ Value::Object(_)) => setting.key.kind.shown(&value.to_string()).into(),
         Some(value) => value.clone(),
         None => Value::Null,
     }

@@ -41,6 +41,37 @@ fn message(sources: &Sources) -> String {
 }
 
 #[test]
+fn where_passwords_are_looked_up_is_said_in_the_file_and_nowhere_else() {
+    let file =
+        "credentials:\n  references:\n    core: {exec: [/bin/pass, canary]}\n    edge: {file: /run/edge}\n";
+    let place = Place::new(file, "");
+    let effective = Effective::load(&place.sources(&[])).unwrap();
+    let aliases = effective.typed().unwrap().credentials.references.unwrap();
+    assert_eq!(aliases.keys().collect::<Vec<_>>(), ["core", "edge"]);
+    let shown = report::to_yaml(&effective);
+    assert!(shown.contains("core (exec), edge (file)") && !shown.contains("canary"), "{shown}");
+
+    let only = "credentials.references can only be set in the configuration file";
+    let variable = [("NETRAVEN__CREDENTIALS__REFERENCES", r#"{"x":{"env":"HOME"}}"#)];
+    assert!(message(&place.sources(&variable)).ends_with(only));
+    let mut sources = place.sources(&[]);
+    sources.overrides.values =
+        vec![("credentials.references".into(), r#"{"x":{"env":"HOME"}}"#.into(), "--set")];
+    assert!(message(&sources).ends_with(only));
+    for (wrong, why) in [
+        ("core: {exec: []}", "core: exec names no program"),
+        ("core: {file: edge}", "core: file is no absolute path"),
+        ("'a b': {env: X}", "expected aliases of letters"),
+        ("core: {shell: x}", "expected aliases, each with exec, env or file"),
+        ("core: text", "expected aliases, each with exec, env or file"),
+    ] {
+        let place = Place::new(&format!("credentials:\n  references:\n    {wrong}\n"), "");
+        let message = message(&place.sources(&[]));
+        assert!(message.contains(why), "{message}");
+    }
+}
+
+#[test]
 fn each_source_wins_over_the_one_before() {
     let place = Place::new("retry: {attempts: 4}\n", "NETRAVEN__RETRY__ATTEMPTS=5\n");
     let file = place.path("prod.yaml");

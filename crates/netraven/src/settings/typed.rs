@@ -2,6 +2,7 @@
 
 use super::effective::Effective;
 use netraven_model::SshProfile;
+use netraven_service::Aliases;
 use netraven_store::access::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -37,6 +38,7 @@ pub struct Settings {
     pub platforms: Platforms,
     pub device: Device,
     pub connection: Connection,
+    pub credentials: Credentials,
     pub retry: Retry,
     pub logs: Logs,
     pub db_backup: DbBackup,
@@ -157,6 +159,14 @@ pub struct Connection {
     pub jump_host_logins_per_minute: Option<u32>,
     pub allowed_networks: Option<Vec<String>>,
     pub denied_networks: Option<Vec<String>>,
+}
+
+/// `credentials.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Credentials {
+    pub device_failures_per_hour: u32,
+    pub suspend_after: u32,
+    pub references: Option<Aliases>,
 }
 
 /// `retry.*`

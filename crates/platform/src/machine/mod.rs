@@ -255,6 +255,11 @@ impl Machine {
         }
     }
 
+    /// Whether a password was asked for and taken, in a session whose report nobody has taken yet.
+    pub fn has_logged_in(&self) -> bool {
+        self.asked.password && self.login_time.is_some()
+    }
+
     /// What became of it; everything collected is lost unless the session finished.
     pub fn report(mut self) -> Report {
         if !matches!(self.state, State::Done | State::Idle) {

@@ -1,15 +1,17 @@
 //! One backup job: tries the device's credentials in order until one works.
 
+mod candidates;
+
 use super::Context;
-use super::login::{open, open_hop, reached_at};
+use super::login::reached_at;
+use crate::logins::{Guard, PATIENCE};
 use chrono::Utc;
 use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
-use netraven_model::{
-    Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Login, Phase, Target,
-};
+use netraven_model::{Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Phase, Target};
 use netraven_platform::{AUTO, Platform, Platforms, Spans};
 use netraven_seal::RawPart;
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop, Recognised};
+use netraven_store::logins::RefusedLogins;
 use netraven_store::logs::Dialogue;
 use netraven_store::versions::{self, Part};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ pub(crate) async fn run_job(context: Arc<Context>, claimed: Arc<ClaimedJob>) -> 
     let mut course = Course::new(&context, &claimed);
     course.event(Event::Started { attempt: claimed.attempt });
     // Every wait inside has its own deadline; this one is for what nobody thought of.
-    let longest = context.settings.device.longest() * (claimed.credentials.len().max(1) as u32);
+    let longest = (context.settings.device.longest() + PATIENCE) * (claimed.credentials.len().max(1) as u32);
     let result = match timeout(longest, course.run()).await {
         Ok(result) => result,
         Err(_) => {
@@ -43,6 +45,12 @@ struct Course<'a> {
     rules_only: bool,
     /// The jump hosts on the way, each with its login.
     via: Vec<Access>,
+    /// Who allows the logins on the way and the one under way, and tells of suspensions.
+    guards: Vec<Guard>,
+    /// Logins that the device refused of late, this job's included.
+    refused: RefusedLogins,
+    /// Why credentials that share a tag with the device were not shown to it.
+    left_out: Vec<String>,
 }
 
 impl<'a> Course<'a> {
@@ -75,6 +83,9 @@ impl<'a> Course<'a> {
             dialogue: String::new(),
             rules_only: false,
             via: Vec::new(),
+            guards: Vec::new(),
+            refused: claimed.refused.clone(),
+            left_out: claimed.left_out.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -85,38 +96,8 @@ impl<'a> Course<'a> {
             return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
         }
         let mut platform = self.known_platform()?;
-        let hop = |hop| open_hop(&self.context.vault, &self.platforms, hop);
-        let via = self.claimed.via.iter().map(hop).collect();
-        self.via = match via {
-            Ok(via) => via,
-            Err(failure) => return Err(self.fail(failure)),
-        };
-        let mut last = Failure::new(
-            ErrorCode::NoCredential,
-            Phase::Authenticate,
-            "no credential shares a tag with the device".to_owned(),
-        );
-        if self.claimed.credentials.is_empty() {
-            return Err(self.fail(last));
-        }
-        for credential in &self.claimed.credentials {
-            let login = match open(&self.context.vault, credential) {
-                Ok(login) => login,
-                Err(error) => {
-                    let message = format!("credential '{}' cannot be opened: {error}", credential.name);
-                    last =
-                        self.fail(Failure::new(ErrorCode::CredentialUnusable, Phase::Authenticate, message));
-                    continue;
-                }
-            };
-            match self.attempt(login, credential.id, &mut platform).await {
-                Ok(done) => return Ok(done),
-                // Another credential may do better; nothing else would change.
-                Err(failure) if is_credentials_fault(failure.code) => last = failure,
-                Err(failure) => return Err(failure),
-            }
-        }
-        Err(last)
+        self.open_hops().await?;
+        self.try_all(&mut platform).await
     }
 
     /// The device's platform; `None` where it is to be found out.
@@ -134,7 +115,7 @@ impl<'a> Course<'a> {
     /// Collects with one credential, after finding out the platform if it is not known.
     async fn attempt(
         &mut self,
-        login: Login,
+        access: Access,
         credential: CredentialId,
         known: &mut Option<Arc<Platform>>,
     ) -> Result<(Collected, Arc<Platform>), Failure> {
@@ -145,13 +126,13 @@ impl<'a> Course<'a> {
                 let questions = platforms.questions("", 0..0).map_err(|error| {
                     self.fail(Failure::new(ErrorCode::Internal, Phase::Connect, error.to_string()))
                 })?;
-                let outcome = gateway.recognise(&self.request(login.clone(), &questions), &platforms).await;
+                let outcome = gateway.recognise(&self.request(access.clone(), &questions), &platforms).await;
                 let platform = self.take(outcome, credential)?;
                 self.finished.recognised = Some(self.recognised(&platform));
                 known.insert(platform).clone()
             }
         };
-        let outcome = gateway.collect(&self.request(login, &platform)).await;
+        let outcome = gateway.collect(&self.request(access, &platform)).await;
         let collected = self.take(outcome, credential)?;
         self.rules_only = self.only_rules_changed(&collected, &platform).await;
         Ok((collected, platform))
@@ -187,7 +168,7 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn request(&self, login: Login, platform: &Arc<Platform>) -> CollectRequest {
+    fn request(&self, access: Access, platform: &Arc<Platform>) -> CollectRequest {
         let claimed = self.claimed;
         let learned = self.finished.host_key.iter();
         let previous = claimed.previous.as_ref();
@@ -199,7 +180,8 @@ impl<'a> Course<'a> {
                 via: self.via.clone(),
                 tls: claimed.tls,
                 site: claimed.site.clone(),
-                ..Access::new(self.target.clone(), login)
+                target: self.target.clone(),
+                ..access
             },
             platform: platform.clone(),
             fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),
@@ -214,6 +196,14 @@ impl<'a> Course<'a> {
     fn take<T>(&mut self, outcome: Outcome<T>, credential: CredentialId) -> Result<T, Failure> {
         let finished = &mut self.finished;
         finished.events.extend(outcome.events);
+        for event in self.guards.iter().flat_map(|guard| guard.take_events()) {
+            finished.events.push(JobEvent::new(Some(finished.job), Some(finished.device), Utc::now(), event));
+        }
+        if outcome.result.as_ref().is_err_and(|failure| failure.code == ErrorCode::AuthFailed)
+            && outcome.login == LoginResult::Refused
+        {
+            self.refused.at.insert(0, Utc::now());
+        }
         self.dialogue.push_str(&outcome.dialogue);
         finished.host_key = outcome.learned.or(finished.host_key.take());
         finished.ssh_profile = outcome.profile.or(finished.ssh_profile);
@@ -283,8 +273,4 @@ fn reread(part: Part, platform: &Platform) -> RawPart {
 /// What a session learned of a jump host of the inventory.
 fn learned_hop(hop: netraven_device::LearnedHop) -> Option<LearnedHop> {
     Some(LearnedHop { device: hop.target.device?, host_key: hop.host_key, ssh_profile: hop.profile })
-}
-
-fn is_credentials_fault(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::AuthFailed | ErrorCode::EnableFailed | ErrorCode::CredentialUnusable)
 }

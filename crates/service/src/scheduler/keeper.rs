@@ -5,7 +5,7 @@ use super::running::End;
 use chrono::{Months, Utc};
 use netraven_model::JobEvent;
 use netraven_store::maintenance::{self, LogTable};
-use netraven_store::{StoreError, jobs, logs, schedules, workers};
+use netraven_store::{StoreError, jobs, logins, logs, schedules, workers};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +114,7 @@ impl Keeper {
 
     async fn keep_log_tables(&self) -> Result<(), StoreError> {
         let (joblog, settings) = (&self.context.stores.joblog, &self.context.settings);
+        logins::sweep(&self.context.stores.scheduler).await?;
         maintenance::ensure_partitions(joblog).await?;
         for (table, months) in [
             (LogTable::JobLogs, settings.job_log_months),

@@ -8,11 +8,13 @@ mod running;
 
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use keeper::Keeper;
-pub use login::{open as open_credential, open_hop, reached_at};
+pub use login::{Keys, OpenError, open_access, open_hop, reached_at};
 pub(crate) use running::Running;
 
 use crate::committer::Results;
 use crate::definitions::Definitions;
+use crate::logins::Logins;
+use crate::references::References;
 use crate::stores::Stores;
 use crate::worker::WorkerSettings;
 use netraven_device::Gateway;
@@ -24,9 +26,17 @@ use std::sync::Arc;
 pub(crate) struct Context {
     pub(crate) stores: Stores,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) references: References,
     pub(crate) definitions: Definitions,
     pub(crate) settings: WorkerSettings,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) results: Results,
     pub(crate) running: Arc<Running>,
+    pub(crate) logins: Arc<Logins>,
+}
+
+impl Context {
+    fn keys(&self) -> Keys<'_> {
+        Keys { vault: &self.vault, references: &self.references, logins: &self.logins }
+    }
 }

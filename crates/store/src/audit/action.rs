@@ -34,6 +34,12 @@ actions! {
     UserDisabled = "user.disabled",
     /// A credential was stored.
     CredentialAdded = "credential.added",
+    /// A credential was changed.
+    CredentialChanged = "credential.changed",
+    /// A credential was suspended, because too many devices refused it in a row.
+    CredentialSuspended = "credential.suspended",
+    /// A suspended credential is tried again.
+    CredentialResumed = "credential.resumed",
     /// A credential was removed.
     CredentialRemoved = "credential.removed",
     /// A device was removed with its history.

@@ -34,6 +34,18 @@ pub enum Details {
         /// A private key.
         has_private_key: bool,
     },
+    /// What became different of a credential.
+    CredentialChange {
+        /// Whether it logs in with another user name, password or key.
+        another_login: bool,
+        /// Whether it may be shown to other networks than before.
+        other_networks: bool,
+    },
+    /// Why a credential was suspended.
+    Suspension {
+        /// Devices that refused it without a success in between.
+        refused_by: u32,
+    },
     /// What went with a device.
     Device {
         /// Its public id.

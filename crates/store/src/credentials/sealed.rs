@@ -7,7 +7,8 @@ use crate::{Store, StoreError};
 /// [`StoreError::NotFound`].
 pub async fn sealed(store: &Store, name: &str) -> Result<StoredCredential, StoreError> {
     const GET: &str =
-        "SELECT id, name, username, password, enable_secret, private_key, key_passphrase, priority
+        "SELECT id, name, username, password, enable_secret, private_key, key_passphrase, priority,
+            allowed_networks::text[] AS allowed_networks, suspended_at, password_ref
         FROM credentials WHERE name = $1";
     sqlx::query_as(GET)
         .bind(crate::text::clean(name))

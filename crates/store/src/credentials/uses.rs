@@ -1,10 +1,11 @@
+use super::order::faded;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{CredentialId, DeviceId};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// The weight of all earlier uses beside the newest one in a success rate.
+/// The weight of all earlier uses beside the newest one in a success rate; time takes its share besides, see `order.rs`.
 const DECAY: f64 = 0.9;
 
 /// What one device said to one credential.
@@ -103,12 +104,16 @@ impl Uses {
 
 async fn count_overall(tx: &mut PgConnection, uses: &BTreeMap<i64, Uses>) -> Result<(), StoreError> {
     const LOCK: &str = "SELECT id FROM credentials WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
-    const UPDATE: &str = "UPDATE credentials c SET successes = c.successes + w.successes,
-            failures = c.failures + w.failures, success_rate = least(1, greatest(0, c.success_rate * w.keep + w.gain)),
+    const UPDATE: &str = concat!(
+        "UPDATE credentials c SET successes = c.successes + w.successes,
+            failures = c.failures + w.failures, success_rate = least(1, greatest(0, ",
+        faded!("c.success_rate", "c.last_used", "w.last_used"),
+        " * w.keep + w.gain)),
             last_used = greatest(c.last_used, w.last_used), last_success = greatest(c.last_success, w.last_success)
         FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::float8[], $5::float8[], $6::timestamptz[],
             $7::timestamptz[]) AS w (id, successes, failures, keep, gain, last_used, last_success)
-        WHERE c.id = w.id";
+        WHERE c.id = w.id"
+    );
     let failed = StoreError::query("count the uses of credentials");
     let ids: Vec<i64> = uses.keys().copied().collect();
     sqlx::query(LOCK).bind(&ids).execute(&mut *tx).await.map_err(&failed)?;
@@ -131,7 +136,8 @@ async fn count_per_device(
     uses: &BTreeMap<(i64, i64), Uses>,
 ) -> Result<(), StoreError> {
     // The joins leave out credentials and devices that were removed while the job ran; the others are locked.
-    const UPSERT: &str = "INSERT INTO credential_device_stats AS s
+    const UPSERT: &str = concat!(
+        "INSERT INTO credential_device_stats AS s
             (device_id, credential_id, successes, failures, success_rate, last_used, last_success)
         SELECT w.device, c.id, w.successes, w.failures, w.share, w.last_used, w.last_success
         FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::float8[], $6::timestamptz[],
@@ -139,9 +145,12 @@ async fn count_per_device(
         JOIN credentials c ON c.id = w.credential JOIN devices d ON d.id = w.device
         ON CONFLICT (device_id, credential_id) DO UPDATE SET successes = s.successes + EXCLUDED.successes,
             failures = s.failures + EXCLUDED.failures,
-            success_rate = least(1, greatest(0, s.success_rate * $8 + EXCLUDED.success_rate * (1 - $8))),
+            success_rate = least(1, greatest(0, ",
+        faded!("s.success_rate", "s.last_used", "EXCLUDED.last_used"),
+        " * $8 + EXCLUDED.success_rate * (1 - $8))),
             last_used = greatest(s.last_used, EXCLUDED.last_used),
-            last_success = greatest(s.last_success, EXCLUDED.last_success)";
+            last_success = greatest(s.last_success, EXCLUDED.last_success)"
+    );
     sqlx::query(UPSERT)
         .bind(uses.keys().map(|(device, _)| *device).collect::<Vec<_>>())
         .bind(uses.keys().map(|(_, credential)| *credential).collect::<Vec<_>>())

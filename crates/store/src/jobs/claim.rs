@@ -1,13 +1,16 @@
 use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
 use crate::devices::{port, target, tls_trust};
+use crate::logins::{self, RefusedLogins};
 use crate::rows::{optional_word, word};
 use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
 use netraven_model::{
     DeviceId, Hash256, HostKey, JobId, JobKind, RunId, SshProfile, Target, TlsTrust, VersionId,
 };
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
+use std::fmt;
 use std::time::Duration;
 
 /// A job that is this worker's until the lease ends, with all that its session needs.
@@ -41,9 +44,43 @@ pub struct ClaimedJob {
     pub previous: Option<Previous>,
     /// The host keys seen before.
     pub host_keys: Vec<HostKey>,
-    /// Those that share a tag with the device, best first: by priority, then by the success rate on this device (on
-    /// all devices where it was never tried here), then by the last success on this device.
+    /// Those that share a tag with the device, best first: what was accepted here the last time it was tried, then by
+    /// priority, by the success rate on this device (on all devices where little is known of this one), and by the last
+    /// success on this device.
     pub credentials: Vec<StoredCredential>,
+    /// Those that share a tag with the device and are not to be tried.
+    pub left_out: Vec<LeftOut>,
+    /// Logins that the device refused of late.
+    pub refused: RefusedLogins,
+}
+
+/// A credential that shares a tag with a device and is not tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Too many devices refused it in a row.
+    Suspended {
+        /// Its name.
+        name: String,
+        /// When it was.
+        since: DateTime<Utc>,
+    },
+    /// The device refused it in an earlier attempt of the job.
+    Refused {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// For people.
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended { name, since } => {
+                write!(f, "credential '{name}' is suspended since {} UTC", since.format("%Y-%m-%d %H:%M"))
+            }
+            Self::Refused { name } => write!(f, "credential '{name}' was refused in an earlier attempt"),
+        }
+    }
 }
 
 /// A jump host on the way to a device.
@@ -59,6 +96,8 @@ pub struct Hop {
     pub host_keys: Vec<HostKey>,
     /// Those that share a tag with it, best first.
     pub credentials: Vec<StoredCredential>,
+    /// Those that share a tag with it and are not to be tried.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// What a session must know of the newest version to tell whether something changed.
@@ -100,11 +139,14 @@ pub async fn claim(
         let ids: Vec<i64> = jobs.iter().map(|job| job.job.0).collect();
         let mut credentials = candidates(&mut tx, &ids, &devices).await?;
         let mut hops = hops(&mut tx, &devices).await?;
+        let mut refused = logins::refused_logins(&mut tx, &devices).await?;
         for job in &mut jobs {
             job.via = hops.remove(&job.device.0).unwrap_or_default();
             job.previous = heads.remove(&job.device.0);
             job.host_keys = host_keys.remove(&job.device.0).unwrap_or_default();
-            job.credentials = credentials.remove(&job.device.0).unwrap_or_default();
+            let candidates = credentials.remove(&job.device.0).unwrap_or_default();
+            (job.credentials, job.left_out) = (candidates.usable, candidates.left_out);
+            job.refused = refused.remove(&job.device.0).unwrap_or_default();
         }
     }
     tx.commit().await.map_err(StoreError::query("claim jobs"))?;
@@ -161,6 +203,8 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             previous: None,
             host_keys: Vec::new(),
             credentials: Vec::new(),
+            left_out: Vec::new(),
+            refused: RefusedLogins::default(),
         })
     }
 }

@@ -15,7 +15,7 @@ mod progress;
 mod runs;
 mod session;
 
-pub use claim::{ClaimedJob, Hop, Previous, claim};
+pub use claim::{ClaimedJob, Hop, LeftOut, Previous, claim};
 pub use finish::{FinishError, Finished, FinishedResult, LearnedHop, Recognised, Recorded, finish};
 pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};

@@ -1,7 +1,8 @@
 //! What the sessions of claimed jobs need.
 
-use super::claim::{Hop, Previous};
+use super::claim::{Hop, LeftOut, Previous};
 use crate::credentials::StoredCredential;
+use crate::credentials::order::{best_first, order_columns};
 use crate::devices::{MAX_HOPS, port, target};
 use crate::rows::{hash, optional_word, unsigned};
 use crate::{Store, StoreError};
@@ -43,38 +44,60 @@ pub(super) async fn host_keys(
     Ok(keys)
 }
 
+/// The credentials that share a tag with a device.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Candidates {
+    /// Those to try, best first.
+    pub usable: Vec<StoredCredential>,
+    /// Those that are not to be tried.
+    pub left_out: Vec<LeftOut>,
+}
+
 /// `jobs` and `devices` belong together, one by one.
 pub(super) async fn candidates(
     tx: &mut PgConnection,
     jobs: &[i64],
     devices: &[i64],
-) -> Result<HashMap<i64, Vec<StoredCredential>>, StoreError> {
-    // A rate on this very device says more than the overall one: otherwise the credential of the many would be
-    // tried first, and refused, on each device of the few. What an earlier attempt of the job saw refused is left out.
-    const CANDIDATES: &str = "SELECT p.device_id, c.* FROM (
-            SELECT DISTINCT dt.device_id, ct.credential_id
+) -> Result<HashMap<i64, Candidates>, StoreError> {
+    // What an earlier attempt of the job saw refused is not shown again: each time may bring an account nearer to its lock.
+    // An attempt whose worker died stands in no result, but its refused logins were noted when they happened.
+    const CANDIDATES: &str = concat!(
+        "SELECT p.device_id, c.id, c.name, c.username, c.password, c.enable_secret, c.private_key, c.key_passphrase,
+            c.priority, c.allowed_networks::text[] AS allowed_networks, c.suspended_at, c.password_ref, ",
+        order_columns!(),
+        ", EXISTS (SELECT 1 FROM job_attempts a WHERE a.job_id = w.job_id AND c.id = ANY (a.credentials_refused))
+            OR EXISTS (SELECT 1 FROM login_attempts l WHERE l.device_id = p.device_id AND l.credential_id = c.id
+                AND l.job_id = w.job_id AND l.open_until IS NULL) AS refused
+        FROM (SELECT DISTINCT dt.device_id, ct.credential_id
             FROM device_tags dt JOIN credential_tags ct USING (tag_id) WHERE dt.device_id = ANY ($1)) p
         JOIN credentials c ON c.id = p.credential_id
         JOIN UNNEST($2::bigint[], $1::bigint[]) AS w (job_id, device_id) ON w.device_id = p.device_id
         LEFT JOIN credential_device_stats s ON s.device_id = p.device_id AND s.credential_id = p.credential_id
-        WHERE NOT EXISTS (SELECT 1 FROM job_attempts a
-            WHERE a.job_id = w.job_id AND c.id = ANY (a.credentials_refused))
-        ORDER BY p.device_id, c.priority, coalesce(s.success_rate, c.success_rate) DESC,
-            s.last_success DESC NULLS LAST, c.id";
+        ORDER BY p.device_id, ",
+        best_first!()
+    );
     let rows = sqlx::query(CANDIDATES)
         .bind(devices)
         .bind(jobs)
         .fetch_all(tx)
         .await
         .map_err(StoreError::query("read credentials"))?;
-    let mut candidates = HashMap::<_, Vec<_>>::new();
+    let mut candidates = HashMap::<_, Candidates>::new();
     for row in &rows {
-        let decoded =
-            row.try_get("device_id").and_then(|device| Ok((device, StoredCredential::from_row(row)?)));
-        let (device, credential) = decoded.map_err(StoreError::query("read credentials"))?;
-        candidates.entry(device).or_default().push(credential);
+        let (device, credential, refused) = candidate(row).map_err(StoreError::query("read credentials"))?;
+        let of_device = candidates.entry(device).or_default();
+        let name = credential.name.clone();
+        match credential.suspended_at {
+            Some(since) => of_device.left_out.push(LeftOut::Suspended { name, since }),
+            None if refused => of_device.left_out.push(LeftOut::Refused { name }),
+            None => of_device.usable.push(credential),
+        }
     }
     Ok(candidates)
+}
+
+fn candidate(row: &PgRow) -> sqlx::Result<(i64, StoredCredential, bool)> {
+    Ok((row.try_get("device_id")?, StoredCredential::from_row(row)?, row.try_get("refused")?))
 }
 
 /// The jump hosts on the way to one device, with what a session with them needs; for a session outside any job.
@@ -118,15 +141,17 @@ pub(super) async fn hops(
 fn hop(
     row: &PgRow,
     host_keys: &HashMap<i64, Vec<HostKey>>,
-    credentials: &HashMap<i64, Vec<StoredCredential>>,
+    credentials: &HashMap<i64, Candidates>,
 ) -> sqlx::Result<(i64, Hop)> {
     let id: i64 = row.try_get("id")?;
+    let candidates = credentials.get(&id).cloned().unwrap_or_default();
     let hop = Hop {
         target: target(row, DeviceId(id))?,
         port: port(row)?,
         ssh_profile: optional_word(row, "ssh_profile", SshProfile::from_name)?,
         host_keys: host_keys.get(&id).cloned().unwrap_or_default(),
-        credentials: credentials.get(&id).cloned().unwrap_or_default(),
+        credentials: candidates.usable,
+        left_out: candidates.left_out,
     };
     Ok((row.try_get("behind")?, hop))
 }

@@ -40,7 +40,7 @@ async fn an_empty_server_gets_everything_and_a_second_time_changes_nothing() {
         "create the role 'netraven_gateway'",
         "create the extension pg_trgm",
         "create the schema 'netraven'",
-        "schema: version 4 made",
+        "schema: version 5 made",
         "rights: ",
         "first content: made",
         "validation: ",

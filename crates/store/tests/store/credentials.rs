@@ -112,6 +112,62 @@ async fn of_equal_candidates_the_one_that_worked_here_last_comes_first() {
 }
 
 #[tokio::test]
+async fn what_worked_here_the_last_time_comes_first_as_long_as_it_works() {
+    let Some(fixture) = fixture().await else { return };
+    fixture.add_device("r1").await;
+    let first = fixture.add_credential("first", 1, &[]).await;
+    let second = fixture.add_credential("second", 2, &[]).await;
+    let job = fixture.claim_new().await;
+    assert_eq!(names(&job), ["first", "second"]);
+    let mut result = finished(&job, changed("x\n"));
+    (result.credentials_refused, result.credential_used) = (vec![first], Some(second));
+    fixture.finish_one(result).await;
+    let job = fixture.claim_new().await;
+    assert_eq!(names(&job), ["second", "first"], "whatever the priorities say");
+
+    let mut result = finished(&job, changed("y\n"));
+    (result.credentials_refused, result.credential_used) = (vec![second], Some(first));
+    fixture.finish_one(result).await;
+    let job = fixture.claim_new().await;
+    assert_eq!(names(&job), ["first", "second"]);
+
+    let explained = credentials::explain(&fixture.store, job.device).await.unwrap();
+    let why: Vec<_> = explained.iter().map(|one| (one.name.as_str(), one.works_here)).collect();
+    assert_eq!(why, [("first", true), ("second", false)]);
+    assert_eq!(explained[0].shared_tags, [tags::DEFAULT]);
+    assert!(explained[1].rate_here > 0.4 && explained[1].last_success_here < explained[1].last_used_here);
+}
+
+#[tokio::test]
+async fn a_rate_fades_with_time() {
+    let Some(fixture) = fixture().await else { return };
+    let device = fixture.add_device("r1").await;
+    let old = fixture.add_credential("old", 10, &[]).await;
+    let unknown = fixture.add_credential("unknown", 10, &[]).await;
+    let used = |credential, days, accepted| CredentialUse {
+        device: device.id,
+        credential,
+        accepted,
+        at: chrono::Utc::now() - chrono::TimeDelta::days(days),
+    };
+    credentials::count_uses(&fixture.store, &[used(old, 180, false)]).await.unwrap();
+    let rate = async |name: &str| {
+        let explained = credentials::explain(&fixture.store, device.id).await.unwrap();
+        explained.into_iter().find(|one| one.name == name).unwrap().rate_here
+    };
+    // Six half-lives: 0 has come as near to 0.5.
+    assert!((rate("old").await - (0.5 - 0.5 / 64.0)).abs() < 1e-3, "{}", rate("old").await);
+    assert_eq!(rate("unknown").await, 0.5);
+    // A failure of yesterday counts, one of half a year ago and two successes since do not outweigh each other.
+    credentials::count_uses(&fixture.store, &[used(unknown, 1, false)]).await.unwrap();
+    assert!(rate("unknown").await < 0.1 && rate("old").await > 0.4);
+    credentials::count_uses(&fixture.store, &[used(old, 0, true)]).await.unwrap();
+    let overall = credentials::get_info(&fixture.store, "old").await.unwrap().success_rate;
+    assert!(overall > 0.54, "{overall}");
+    assert_eq!(names(&fixture.claim_new().await), ["old", "unknown"]);
+}
+
+#[tokio::test]
 async fn uses_are_counted_overall_and_on_the_device() {
     let Some(fixture) = fixture().await else { return };
     fixture.add_devices(3).await;

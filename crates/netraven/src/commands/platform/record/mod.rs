@@ -45,12 +45,18 @@ pub async fn run(args: &Args, context: &Context) -> Result {
             .hint("name a folder that is to be made"));
     }
     let chosen = target::choose(args.device.as_deref(), &args.options, Protocol::Ssh, context).await?;
+    let recorded = record_one(args, &chosen, context).await;
+    chosen.close().await;
+    recorded
+}
+
+async fn record_one(args: &Args, chosen: &Chosen, context: &Context) -> Result {
     let platform = chosen.platform.as_ref().ok_or_else(|| {
         CliError::usage(format!("'{}' is no platform to record with", chosen.access.target.platform))
             .hint("name one with --platform; see `netraven platform list`")
     })?;
-    let said = converse::converse(&chosen, platform, context).await;
-    let said = said.map_err(|failure| failed(&chosen, &failure))?;
+    let said = converse::converse(chosen, platform, context).await;
+    let said = said.map_err(|failure| failed(chosen, &failure))?;
     let login = &chosen.access.login;
     let secrets = [&login.password, &login.enable, &login.key_passphrase, &login.private_key];
     let recorded = Recorded {

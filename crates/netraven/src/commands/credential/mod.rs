@@ -1,16 +1,22 @@
 //! `netraven credential`
 
+mod change;
+mod explain;
+mod given;
+mod trial;
+
 use crate::context::Context;
 use crate::database::with_store;
 use crate::error::Result;
-use crate::input::{fields, secrets};
-use crate::output::format::{or_dash, time_or_dash};
+use crate::input::fields;
+use crate::output::format::{or_dash, time, time_or_dash};
 use crate::output::table::{Column, render};
-use crate::sealing::{self, Secrets};
+use crate::sealing;
 use clap::Subcommand;
+use given::Given;
 use netraven_store::credentials::{self, CredentialInfo, NewCredential};
+use netraven_store::tag_rules::parse_network;
 use serde_json::json;
-use std::path::PathBuf;
 
 const ADD_EXAMPLES: &str = "\
 Examples:
@@ -27,6 +33,11 @@ Examples:
   netraven credential list
   netraven credential list --json";
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  netraven credential show ops
+  netraven credential show ops --json";
+
 const REMOVE_EXAMPLES: &str = "\
 Examples:
   netraven credential remove ops";
@@ -37,9 +48,33 @@ pub enum Command {
     /// Stores a credential; it reaches the devices with which it shares a tag
     #[command(after_help = ADD_EXAMPLES)]
     Add(Box<Add>),
-    /// Lists them in the order in which they are tried; secrets are not shown
+    /// Lists them in the order in which a new device is shown them; secrets are not shown
     #[command(after_help = LIST_EXAMPLES)]
     List,
+    /// Shows one; secrets are not shown
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Changes one
+    #[command(after_help = change::UPDATE_EXAMPLES)]
+    Update(Box<change::Update>),
+    /// Tries one again that was suspended
+    #[command(after_help = change::RESUME_EXAMPLES)]
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// Shows which credentials a device is shown, in which order, and why
+    #[command(after_help = explain::EXAMPLES)]
+    Explain {
+        /// The device
+        device: String,
+    },
+    /// Tries one on one device
+    #[command(after_help = trial::EXAMPLES)]
+    Test(trial::Args),
     /// Deletes a credential
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove {
@@ -57,30 +92,8 @@ pub struct Add {
     /// Name to log in with
     #[arg(long, short, value_parser = fields::line)]
     username: String,
-    /// Reads the password from standard input
-    #[arg(long, group = "password")]
-    password_stdin: bool,
-    /// Reads the password from a file
-    #[arg(long, group = "password", value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// Logs in with this private key: OpenSSH, PEM or PuTTY format
-    #[arg(long, value_name = "FILE")]
-    private_key_file: Option<PathBuf>,
-    /// Reads the private key's passphrase from a file
-    #[arg(long, group = "passphrase", requires = "private_key_file", value_name = "FILE")]
-    key_passphrase_file: Option<PathBuf>,
-    /// Asks for the private key's passphrase
-    #[arg(long, group = "passphrase", requires = "private_key_file")]
-    key_passphrase_prompt: bool,
-    /// Reads the enable secret from a file
-    #[arg(long, group = "enable", value_name = "FILE")]
-    enable_file: Option<PathBuf>,
-    /// Reads the enable secret from standard input
-    #[arg(long, group = "enable", conflicts_with = "password_stdin")]
-    enable_stdin: bool,
-    /// Asks for the enable secret
-    #[arg(long, group = "enable")]
-    enable_prompt: bool,
+    #[command(flatten)]
+    given: Given,
     /// Lower ones are tried first
     #[arg(long, value_name = "NUMBER", default_value_t = credentials::DEFAULT_PRIORITY)]
     priority: i32,
@@ -90,6 +103,9 @@ pub struct Add {
     /// For people
     #[arg(long, value_parser = fields::line)]
     description: Option<String>,
+    /// Shows it only to devices in this network; may be repeated
+    #[arg(long = "allow-network", value_name = "NETWORK", value_parser = parse_network)]
+    networks: Vec<String>,
 }
 
 /// Runs it.
@@ -97,6 +113,11 @@ pub async fn run(command: Command, context: &Context) -> Result {
     match command {
         Command::Add(add) => self::add(*add, context).await,
         Command::List => list(context).await,
+        Command::Show { name } => show(&name, context).await,
+        Command::Update(update) => change::update(*update, context).await,
+        Command::Resume { name } => change::resume(&name, context).await,
+        Command::Explain { device } => explain::run(&device, context).await,
+        Command::Test(args) => trial::run(&args, context).await,
         Command::Remove { name } => {
             with_store(context, async |store| Ok(credentials::remove(store, &name).await?)).await?;
             context.output.show(|| json!({"removed": name}), || format!("credential {name} removed"))
@@ -106,12 +127,15 @@ pub async fn run(command: Command, context: &Context) -> Result {
 
 /// Everything is read and checked before anything is written.
 async fn add(add: Add, context: &Context) -> Result {
-    let given = read(&add)?;
+    let given = add.given.read(true)?;
+    let password_ref = add.given.alias(context)?;
     let new = NewCredential {
+        password_ref,
         name: add.name,
         username: add.username,
         priority: Some(add.priority),
         description: add.description,
+        allowed_networks: add.networks,
         tags: add.tags,
         ..NewCredential::default()
     };
@@ -128,41 +152,42 @@ async fn add(add: Add, context: &Context) -> Result {
     )
 }
 
-fn read(add: &Add) -> Result<Secrets> {
-    let key_passphrase = match &add.key_passphrase_file {
-        Some(path) => Some(secrets::from_file(path)?),
-        None if add.key_passphrase_prompt => {
-            Some(secrets::ask("passphrase of the private key", "--key-passphrase-file FILE")?)
-        }
-        None => None,
-    };
-    let private_key = match &add.private_key_file {
-        Some(path) => Some(secrets::private_key(path, key_passphrase.as_ref())?),
-        None => None,
-    };
-    let password = match &add.password_file {
-        Some(path) => Some(secrets::from_file(path)?),
-        None if add.password_stdin => Some(secrets::from_stdin()?),
-        None if private_key.is_some() => None,
-        None => Some(secrets::ask_twice("password", "--password-stdin or --password-file FILE")?),
-    };
-    let enable = match &add.enable_file {
-        Some(path) => Some(secrets::from_file(path)?),
-        None if add.enable_stdin => Some(secrets::from_stdin()?),
-        None if add.enable_prompt => {
-            Some(secrets::ask_twice("enable secret", "--enable-stdin or --enable-file FILE")?)
-        }
-        None => None,
-    };
-    Ok(Secrets { password, enable, private_key, key_passphrase })
-}
-
 async fn list(context: &Context) -> Result {
     let found = with_store(context, async |store| Ok(credentials::list(store).await?)).await?;
     context.output.show(|| json!(found), || render(&COLUMNS, found.iter().map(row), context.output.width))
 }
 
-const COLUMNS: [Column; 7] = [
+async fn show(name: &str, context: &Context) -> Result {
+    let info = with_store(context, async |store| Ok(credentials::get_info(store, name).await?)).await?;
+    context.output.show(|| json!(info), || description(&info))
+}
+
+fn description(info: &CredentialInfo) -> String {
+    let networks = match &info.allowed_networks[..] {
+        [] => "any address".to_owned(),
+        networks => networks.join(", "),
+    };
+    let state = match info.suspended_at {
+        Some(since) => format!("suspended since {} UTC: too many devices refused it in a row", time(since)),
+        None => "in use".to_owned(),
+    };
+    let fields = [
+        ("credential", info.name.clone()),
+        ("state", state),
+        ("username", info.username.clone()),
+        ("secrets", kinds(info)),
+        ("priority", info.priority.to_string()),
+        ("tags", or_dash(Some(&info.tags.join(", ")))),
+        ("shown to", networks),
+        ("works", works(info)),
+        ("accepted", format!("{} times, last {}", info.successes, time_or_dash(info.last_success))),
+        ("refused", format!("{} times", info.failures)),
+        ("description", or_dash(info.description.as_deref())),
+    ];
+    fields.map(|(name, value)| format!("{name:<12} {value}")).join("\n")
+}
+
+const COLUMNS: [Column; 8] = [
     Column::Left("NAME"),
     Column::Left("USERNAME"),
     Column::Left("SECRETS"),
@@ -170,23 +195,36 @@ const COLUMNS: [Column; 7] = [
     Column::Left("TAGS"),
     Column::Right("WORKS"),
     Column::Left("LAST SUCCESS (UTC)"),
+    Column::Left("STATE"),
 ];
 
-fn row(info: &CredentialInfo) -> Vec<String> {
-    let kinds =
-        [(info.has_password, "password"), (info.has_private_key, "key"), (info.has_enable_secret, "enable")];
-    let kinds: Vec<_> = kinds.into_iter().filter(|(has, _)| *has).map(|(_, kind)| kind).collect();
-    let works = match info.successes + info.failures {
+fn kinds(info: &CredentialInfo) -> String {
+    let reference = info.password_ref.as_ref().map(|alias| format!("password from {alias}"));
+    let kinds = [
+        info.has_password.then(|| "password".to_owned()),
+        reference,
+        info.has_private_key.then(|| "key".to_owned()),
+        info.has_enable_secret.then(|| "enable".to_owned()),
+    ];
+    kinds.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn works(info: &CredentialInfo) -> String {
+    match info.successes + info.failures {
         0 => "-".to_owned(),
         _ => format!("{:.0} %", info.success_rate * 100.0),
-    };
+    }
+}
+
+fn row(info: &CredentialInfo) -> Vec<String> {
     vec![
         info.name.clone(),
         info.username.clone(),
-        kinds.join(", "),
+        kinds(info),
         info.priority.to_string(),
         or_dash(Some(&info.tags.join(", "))),
-        works,
+        works(info),
         time_or_dash(info.last_success),
+        if info.suspended_at.is_some() { "suspended".to_owned() } else { "-".to_owned() },
     ]
 }
