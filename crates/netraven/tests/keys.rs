@@ -196,7 +196,8 @@ async fn keys_come_from_an_environment_variable_or_a_command_and_are_never_writt
     assert!(status.stdout.contains("no longer needed") && status.stdout.contains("newest"), "{status:?}");
     at.run(&variables, &["key", "status"]).stdout.contains("MISSING").then_some(()).unwrap();
 
-    at.run(&[ENVIRONMENT], &["key", "list"]).failed(1, "RING: expected a variable with the text of a key file");
+    at.run(&[ENVIRONMENT], &["key", "list"])
+        .failed(1, "RING: expected a variable with the text of a key file");
     let nonsense = at.run(&[ENVIRONMENT, ("RING", "canary")], &["key", "list"]);
     nonsense.failed(1, "environment variable RING is damaged");
     for (command, message) in [

@@ -209,7 +209,10 @@ async fn after_a_rotation_was_killed_twenty_times_every_secret_opens_and_the_nex
     }
     wanted.store(false, Ordering::Relaxed);
     let written = writer.await.unwrap();
-    assert!(cut_short > 0 && written > 0, "{cut_short} of {KILLS} were cut short, {written} written meanwhile");
+    assert!(
+        cut_short > 0 && written > 0,
+        "{cut_short} of {KILLS} were cut short, {written} written meanwhile"
+    );
     let all = 2 * (DEVICES * CREDENTIALS + written) + DEVICES * CAPTURES + written;
     assert_eq!(sealed.open_all().await, all as usize, "seed {SEED:#x}");
 

@@ -4,144 +4,19 @@
 
 mod common;
 
-use common::Place;
-use netraven_lab::{Lab, LabSettings};
+use common::network::{Network, own_platforms};
 use netraven_model::{Capture, PartKind};
-use netraven_platform::{Platforms, Redactor};
 use netraven_seal::{RawPart, decompress, mask};
-use netraven_store::private::{PrivateCluster, PrivateSettings};
-use netraven_store::testing::skip_or_fail;
 use netraven_vault::Vault;
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// What two devices of the same kind send; `canary` stands in every secret of theirs.
-const CONFIGURATION: &str = "hostname {{hostname}}
-!
-enable secret 9 $9$canary-enable$x
-username ops privilege 15 secret 5 $1$mERr$canary-user
-!
-interface GigabitEthernet0/0
- description <secret:00112233445566778899aabbccddeeff> is what a person typed
-!
-snmp-server community canary-community RO
-tacacs-server host 192.0.2.1 key 7 canary-tacacs
-end
-";
 
 /// The line in which the community stands.
 const COMMUNITY: usize = 9;
 
-const SESSION: &str = r#"platform: vault_os
-hardware: made up
-source: {kind: written, documents: [none]}
-ssh_version: SSH-2.0-Vault
-hostname: "vault{{nnnn}}"
-login: {mode: privileged}
-modes: {privileged: "{{hostname}}#"}
-error: "% Invalid input detected at '^' marker.\n"
-commands:
-  - {command: terminal length 0}
-  - {command: terminal width 0}
-  - {command: show version, text: "Cisco IOS Software, made up\n"}
-  - {command: show running-config, file: configuration.txt}
-  - {command: exit, close: true}
-changes:
-  - command: show running-config
-    line: "snmp-server community canary-community RO"
-    with: ["snmp-server community canary-renewed RO"]
-expect:
-  parts:
-    - {command: show running-config, contains: [end]}
-"#;
-
-const DEFINITION: &str = "name: vault_os\nextends: cisco_ios\ntitle: Made up\nsources: [none]\n";
-
-/// Two devices of the same kind and a FortiGate, whose secrets look different at every `show`; an installation in which
-/// every role has its own database login.
-struct Network {
-    place: Place,
-    cluster: PrivateCluster,
-    lab: Lab,
-}
-
-impl Network {
-    async fn new() -> Option<Self> {
-        if !Path::new("/usr/lib/postgresql").is_dir() {
-            skip_or_fail("there is no PostgreSQL server below /usr/lib/postgresql");
-            return None;
-        }
-        let mut place = Place::with_private_server();
-        std::fs::create_dir(place.folder().join("session")).unwrap();
-        place.file("session/session.yaml", SESSION);
-        place.file("session/configuration.txt", CONFIGURATION);
-        let definition = place.file("vault_os.yaml", DEFINITION);
-        place.variables.push(("NETRAVEN__PLATFORMS__DIR", definition.display().to_string()));
-        let lab = Lab::start(LabSettings {
-            count: 3,
-            platforms: ["vault_os", "vault_os", "fortinet"].map(str::to_owned).into(),
-            session_folders: vec![place.folder().join("session")],
-            ..LabSettings::default()
-        });
-        // Held, so that the server does not start and stop with each command.
-        let settings = PrivateSettings {
-            disposable: true,
-            start_timeout: Duration::from_secs(180),
-            ..PrivateSettings::new(place.folder().join("data"))
-        };
-        let cluster = PrivateCluster::acquire(&settings).await.unwrap();
-        let lab = lab.unwrap();
-        place.enter(&lab.devices());
-        Some(Self { place, cluster, lab })
-    }
-
-    fn name(&self, index: u32) -> String {
-        self.lab.device(index).unwrap().hostname
-    }
-
-    /// What device `index` of the two sends when its configuration is asked for.
-    fn sent(&self, index: u32) -> String {
-        CONFIGURATION.replace("{{hostname}}", &self.name(index))
-    }
-
-    /// Backs a device up; how that ended.
-    fn back_up(&self, index: u32, site_fingerprints: &str) -> String {
-        let set = format!("vault.site_fingerprints={site_fingerprints}");
-        let summary = self.place.json(&["backup", "--device", &self.name(index), "--set", &set]);
-        ["changed", "unchanged"].into_iter().find(|word| summary[word] == 1).unwrap_or("failed").to_owned()
-    }
-
-    /// As the superuser.
-    async fn sql(&self, sql: &'static str) {
-        let options: PgConnectOptions = self.cluster.admin_url().parse().unwrap();
-        let mut admin = PgConnection::connect_with(&options.database("netraven")).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
-        admin.close().await.unwrap();
-    }
-
-    /// Targets of the audit trail's entries of a kind, newest first, with what they tell.
-    fn audited(&self, action: &str) -> Vec<(Value, Value)> {
-        let entries = self.place.json(&["audit", "list", "--action", action]);
-        let entry = |entry: &Value| (entry["target"].clone(), entry["details"].clone());
-        entries.as_array().unwrap().iter().map(entry).collect()
-    }
-
-    async fn leave(self) {
-        self.lab.shutdown().await;
-        self.cluster.release().await.unwrap();
-    }
-}
-
 /// What is stored of a device's configuration when it sends this.
 fn masked(network: &Network, text: &str) -> Vec<u8> {
-    let redactor = Arc::new(Redactor::standard().unwrap());
-    let own = network.place.folder().join("vault_os.yaml");
-    let platform = Platforms::load_with(Some(&own), redactor).unwrap().get("vault_os").unwrap();
+    let platform = own_platforms(&network.place).get("vault_os").unwrap();
     let uuid = network.place.json(&["device", "show", &network.name(0)])["uuid"].as_str().unwrap().to_owned();
     let vault = Vault::open(&network.place.folder().join("data/keys/master.key")).unwrap();
     let part = RawPart {
@@ -161,7 +36,7 @@ fn masked(network: &Network, text: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_hides_its_secrets_and_comes_back_byte_for_byte_to_who_is_remembered() {
-    let Some(network) = Network::new().await else { return };
+    let Some(network) = Network::new(|_| {}).await else { return };
     let (place, device) = (&network.place, &network.name(0));
     assert_eq!(network.back_up(0, "off"), "changed");
     let shown = place.good(&["config", "show", device]);
@@ -228,7 +103,7 @@ async fn a_configuration_hides_its_secrets_and_comes_back_byte_for_byte_to_who_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_found_on_every_device_and_a_change_of_it_is_seen_but_not_read() {
-    let Some(network) = Network::new().await else { return };
+    let Some(network) = Network::new(|_| {}).await else { return };
     let (place, device, other, firewall) =
         (&network.place, &network.name(0), &network.name(1), &network.name(2));
     for (index, site) in [(0, "on"), (1, "on"), (2, "off")] {
@@ -273,7 +148,10 @@ async fn a_secret_is_found_on_every_device_and_a_change_of_it_is_seen_but_not_re
     assert!(!diff.contains("set password"), "what is salted is no change: {diff}");
     let revealed = place.run(&["config", "show", firewall, "--reveal"]);
     assert!(revealed.code == 0 && !revealed.stdout.contains("<secret:"), "{revealed:?}");
-    assert!(revealed.stderr.contains("whether one was changed after this was read is not known"), "{revealed:?}");
+    assert!(
+        revealed.stderr.contains("whether one was changed after this was read is not known"),
+        "{revealed:?}"
+    );
 
     // With the rights of its own role; fingerprints and history stay as they are.
     let before = place.good(&["config", "show", device]);
@@ -285,6 +163,9 @@ async fn a_secret_is_found_on_every_device_and_a_change_of_it_is_seen_but_not_re
     assert_eq!(place.good(&["config", "show", device, "--reveal"]), renewed);
     assert_eq!(place.good(&["config", "show", firewall, "--reveal"]), revealed.stdout);
     assert_eq!(network.back_up(0, "on"), "unchanged");
-    assert_eq!(network.audited("key.rotated"), [(json!("key 2"), json!({"key": 2, "renewed": 7, "unopened": 0}))]);
+    assert_eq!(
+        network.audited("key.rotated"),
+        [(json!("key 2"), json!({"key": 2, "renewed": 7, "unopened": 0}))]
+    );
     network.leave().await;
 }

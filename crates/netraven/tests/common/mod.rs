@@ -1,6 +1,9 @@
 //! Runs the built program against a database of the test's own.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub mod api;
+pub mod network;
+
 use netraven_lab::LabDevice;
 use netraven_store::Store;
 use netraven_store::testing::{OtherServer, TestDatabase};
