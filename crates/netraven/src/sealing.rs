@@ -75,3 +75,16 @@ pub async fn store(
     };
     Ok(credentials::insert(store, id, new).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_credentials_secrets_shows_none() {
+        let secret = || Some(Secret::from("canary"));
+        let (password, enable) = (secret(), secret());
+        let secrets = Secrets { password, enable, private_key: secret(), key_passphrase: secret() };
+        assert!(!format!("{secrets:?}").contains("canary"));
+    }
+}

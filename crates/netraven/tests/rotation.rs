@@ -36,6 +36,9 @@ impl Chance {
     }
 }
 
+/// UUID of the device, name and number of the data key, wrapped key, fingerprint, ciphertext.
+type KeptValue = (Uuid, Uuid, i64, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// What is encrypted, as the services would write it.
 struct Sealed {
     pool: PgPool,
@@ -139,7 +142,7 @@ impl Sealed {
                 assert_eq!(opened.expose_bytes(), clear(column, *id).expose_bytes());
             }
         }
-        let values: Vec<(Uuid, Uuid, i64, Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        let values: Vec<KeptValue> = sqlx::query_as(
             "SELECT d.uuid, k.id, k.key_number, k.wrapped, v.fingerprint, v.ciphertext
              FROM netraven.sealed_values v
              JOIN netraven.sealed_keys k ON k.device_id = v.device_id AND k.id = v.key_id

@@ -94,6 +94,10 @@ impl Finished {
 
 /// How a session ended.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "at most a batch of them exists at a time, and each is moved only"
+)]
 pub enum FinishedResult {
     /// The configuration differs from the newest version that the worker knew.
     Changed {
