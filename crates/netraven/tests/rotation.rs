@@ -227,4 +227,7 @@ async fn after_a_rotation_was_killed_twenty_times_every_secret_opens_and_the_nex
     assert_eq!(newest["captures"], json!(DEVICES * CAPTURES + written));
     assert!(older.iter().all(|key| key["state"] == "no longer needed"), "{status}");
     assert_eq!(sealed.open_all().await, all as usize, "seed {SEED:#x}");
+    let drafts = std::fs::read_dir(place.folder().join("data/keys")).unwrap().flatten();
+    let drafts = drafts.filter(|entry| entry.file_name().to_string_lossy().starts_with(".keys-"));
+    assert_eq!(drafts.count(), 0, "what a killed one left is gone");
 }
