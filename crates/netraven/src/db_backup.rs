@@ -47,7 +47,7 @@ pub fn missing_keys(context: &Context, needed: &[u32]) -> Vec<String> {
                 format!("the backup's secrets need key {numbers}, which is not in the {}", vault.source());
             (!missing.is_empty()).then_some(warning).into_iter().collect()
         }
-        Err(error) => vec![format!("the backup's secrets need key {}: {error}", numbers(needed))],
+        Err(error) => vec![format!("the backup's secrets need key {}: {}", numbers(needed), error.message)],
     }
 }
 

@@ -268,6 +268,8 @@ impl From<RotationError> for CliError {
         match error {
             RotationError::Store(error) => error.into(),
             RotationError::Vault(error) => error.into(),
+            RotationError::KeyMissing(_) => Self::failed(error.to_string())
+                .hint("put back the keys that hold it, from a copy of the key file or an escrow file"),
             RotationError::Batch(error) => Self::failed(error.to_string()),
         }
     }

@@ -55,7 +55,7 @@ async fn rotate_if_due(days: u64, rotation: &Rotation, vault: &Vault) -> Result 
     // Keys from elsewhere are renewed there; what they are needed for is still brought to the newest one.
     let own = matches!(vault.source(), KeySource::File(_));
     if own && days > 0 && is_due(&vault.keys(), days, Utc::now()) {
-        let key = vault.add_key()?;
+        let key = rotation.add_key().await?;
         tracing::info!(key, "a new key was made");
     } else if rotation.left().await? == 0 {
         return Ok(());

@@ -112,3 +112,16 @@ fn seal(
     let place = Place { table: "credentials", column, row: id.0 };
     secret.as_ref().map(|secret| vault.seal(&place, secret)).transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_credentials_secrets_shows_none() {
+        let secret = || Some(Secret::from("canary"));
+        let (password, enable) = (secret(), secret());
+        let secrets = Secrets { password, enable, private_key: secret(), key_passphrase: secret() };
+        assert!(!format!("{secrets:?}").contains("canary"));
+    }
+}

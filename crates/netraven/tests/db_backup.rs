@@ -11,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Whether this machine lacks `pg_dump`, which is told.
@@ -21,16 +20,6 @@ fn is_missing(stderr: &str) -> bool {
         skip_or_fail(stderr.trim());
     }
     missing
-}
-
-/// A place for a private PostgreSQL, whose own user may enter the folder when the tests run as root.
-fn fresh_server() -> Place {
-    let place = Place::without_database();
-    std::fs::create_dir_all(place.folder().join("data/keys")).unwrap();
-    for folder in [place.folder().to_owned(), place.folder().join("data")] {
-        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
-    }
-    place
 }
 
 fn path(value: &Value) -> PathBuf {
@@ -134,7 +123,7 @@ async fn an_installation_comes_back_on_a_fresh_server() {
     if !Path::new("/usr/lib/postgresql").is_dir() {
         return skip_or_fail("there is no PostgreSQL server below /usr/lib/postgresql");
     }
-    let (old, new) = (fresh_server(), fresh_server());
+    let (old, new) = (Place::with_private_server(), Place::with_private_server());
     old.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr"]);
     let ran =
         old.run_with_input(&["credential", "add", "ops", "--username", "u", "--password-stdin"], "secret");
@@ -167,7 +156,7 @@ async fn an_installation_comes_back_on_a_fresh_server() {
     new.run(&["db", "restore", dump.to_str().unwrap()]).failed(1, "hint: restore into an empty database");
 
     // With the right one nothing is to be said.
-    let third = fresh_server();
+    let third = Place::with_private_server();
     std::fs::copy(old.folder().join("data/keys/master.key"), third.folder().join("data/keys/master.key"))
         .unwrap();
     let ran = third.run(&["db", "restore", dump.to_str().unwrap()]);

@@ -4,47 +4,15 @@
 
 mod common;
 
+use common::api::{address, request};
 use common::{Place, finish};
 use netraven_lab::{Lab, LabDevice, LabSettings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
-
-/// One request, answered whole: status and body.
-fn request(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut said = String::new();
-    stream.read_to_string(&mut said).unwrap();
-    let (head, body) = said.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-/// The address behind `gateway  http://`, which the program prints when it listens.
-fn address(child: &mut Child) -> String {
-    let mut reader = BufReader::new(child.stdout.as_mut().unwrap());
-    let mut line = String::new();
-    loop {
-        line.clear();
-        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "ended before it said where it listens");
-        if let Some((name, url)) = line.split_once("http://")
-            && name.starts_with("gateway")
-        {
-            return url.trim().to_owned();
-        }
-    }
-}
 
 fn stop(child: Child) -> common::Ran {
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();

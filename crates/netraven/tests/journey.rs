@@ -20,18 +20,7 @@ impl Network {
         let place = Place::new().await?;
         let lab = Lab::start(settings).unwrap();
         let devices = lab.devices();
-        let mut inventory = String::from("hostname,ip_address,port,device_type,site\n");
-        for device in &devices {
-            let LabDevice { hostname, address, port, platform, site, .. } = device;
-            inventory += &format!("{hostname},{address},{port},{platform},{site}\n");
-        }
-        place.file("lab.csv", inventory);
-        place.good(&["device", "import", "lab.csv"]);
-        let (user, password) = (&devices[0].username, devices[0].password.expose_text().unwrap());
-        let enable = place.file("enable.txt", devices[0].enable.expose_bytes());
-        let add = ["credential", "add", "lab", "--username", user, "--password-stdin", "--enable-file"];
-        let ran = place.run_with_input(&[&add[..], &[enable.to_str().unwrap()]].concat(), password);
-        assert_eq!(ran.code, 0, "{ran:?}");
+        place.enter(&devices);
         Some(Self { place, lab, devices })
     }
 }

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use netraven_lab::{Personality, embedded};
-use netraven_model::{Capture, PartKind};
+use netraven_model::{Capture, PartKind, Span};
 use netraven_platform::{Platforms, Terminal};
-use netraven_seal::{FingerprintKey, RawPart, mask};
+use netraven_seal::{FingerprintKey, RawPart, SealedValue, Sealing, mask};
+use netraven_vault::Vault;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 const SIZE: usize = 1 << 20;
 
@@ -50,6 +52,61 @@ fn main() {
             rate(masked),
             rate(sealed)
         );
+    }
+    secrets_of_a_capture();
+}
+
+/// What it costs to keep the values of secrets, next to taking them out.
+fn secrets_of_a_capture() {
+    const LENGTH: usize = 64 << 10;
+    const SECRETS: usize = 30;
+    let mut text = Vec::with_capacity(LENGTH + 100);
+    let mut spans = Vec::new();
+    while text.len() < LENGTH {
+        if text.len() >= spans.len() * LENGTH / SECRETS && spans.len() < SECRETS {
+            text.extend_from_slice(b"snmp-server community ");
+            let start = text.len();
+            text.extend_from_slice(format!("community-number-{}", spans.len()).as_bytes());
+            spans.push(Span { start, end: text.len() });
+            text.push(b'\n');
+        }
+        text.extend_from_slice(format!("interface Vlan{}\n no ip address\n", text.len()).as_bytes());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::open_or_create(&folder.path().join("master.key")).unwrap();
+    let (device, key) = (Uuid::nil(), vault.fingerprint_key(Uuid::nil()));
+    let raw = || RawPart {
+        name: "running-config".into(),
+        context: None,
+        command: "show running-config".into(),
+        kind: PartKind::Config,
+        secrets: spans.clone(),
+        volatile: Vec::new(),
+        capture: Capture::new(text.clone()),
+    };
+    let masked = || mask(vec![raw()], &key).unwrap();
+    let (alone, site) = (vault.sealing(device, false), vault.sealing(device, true));
+    let seal = |sealing: Option<&Sealing>| {
+        best_of(masked, |masked| masked.seal(sealing).unwrap().secrets().map_or(0, |kept| kept.values.len()))
+    };
+    let sealed = masked().seal(Some(&alone)).unwrap();
+    let kept = sealed.secrets().unwrap();
+    let opened = best(|| {
+        let data_key = vault.open_capture(device, &kept.key).unwrap();
+        let open = |value: &SealedValue| data_key.open(value.fingerprint, &value.ciphertext).unwrap();
+        kept.values.iter().map(|value| open(value).expose_bytes().len()).sum()
+    });
+    println!(
+        "\nmicroseconds for a capture of {LENGTH} bytes with {SECRETS} secrets, the best of several passes"
+    );
+    for (what, time) in [
+        ("mask", best_of(raw, |part| mask(vec![part], &key).unwrap().size() as usize)),
+        ("compress", seal(None)),
+        ("compress and seal", seal(Some(&alone))),
+        ("with site fingerprints", seal(Some(&site))),
+        ("open all values", opened),
+    ] {
+        println!("{what:>24} | {:>7.0}", time.as_secs_f64() * 1e6);
     }
 }
 

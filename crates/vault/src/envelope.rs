@@ -114,7 +114,9 @@ pub(crate) fn encrypt(
     out: &mut Vec<u8>,
 ) -> Result<(), VaultError> {
     let nonce = fresh::<NONCE_LEN>()?;
-    let mut body = plain.to_vec();
+    // Large enough for the tag: growing would leave a copy of the secret behind in memory.
+    let mut body = Vec::with_capacity(plain.len() + TAG);
+    body.extend_from_slice(plain);
     let sealed = cipher(key)?.seal_in_place_append_tag(
         Nonce::assume_unique_for_key(*nonce),
         Aad::from(bound),

@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// A key file of a hundred rotations has 10 KB; anything much larger is something else.
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 
+/// The draft of a changed key file.
+const NEXT: &str = ".keys-next";
+
 /// Tells one state of a file from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -48,7 +51,8 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 /// Writes a complete file beside the wanted one and links it into place, which fails if another
 /// process was first: a half-written key file never bears the name.
 pub(crate) fn create(path: &Path, text: &[u8]) -> Result<(), VaultError> {
-    put(path, text, |draft| match fs::hard_link(draft, path) {
+    let draft = format!(".keys-{}", uuid::Uuid::new_v4());
+    put(path, text, &draft, |draft| match fs::hard_link(draft, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     })
@@ -70,19 +74,24 @@ pub(crate) fn change<T>(
     Ok(done)
 }
 
-/// Writes a file that only its owner reads, in the place of one that may be there.
-pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), VaultError> {
-    put(path, text, |draft| fs::rename(draft, path))
+/// Writes a file that only its owner reads, in the place of one that may be there. For the holder of the lock alone.
+fn replace(path: &Path, text: &[u8]) -> Result<(), VaultError> {
+    put(path, text, NEXT, |draft| fs::rename(draft, path))
 }
 
-fn put(path: &Path, text: &[u8], place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), VaultError> {
+fn put(
+    path: &Path,
+    text: &[u8],
+    draft: &str,
+    place: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), VaultError> {
     let failed = |error: std::io::Error| file_error(path, &format!("cannot be written: {error}"));
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(failed)?;
-    let draft = directory.join(format!(".keys-{}", uuid::Uuid::new_v4()));
+    let draft = directory.join(draft);
     let written = write_draft(&draft, text)
         .and_then(|()| place(&draft))
         .and_then(|()| File::open(&directory)?.sync_all());
@@ -94,6 +103,11 @@ fn put(path: &Path, text: &[u8], place: impl FnOnce(&Path) -> std::io::Result<()
 }
 
 fn write_draft(draft: &Path, text: &[u8]) -> std::io::Result<()> {
+    // What a process left that was killed must neither stay nor be in the way.
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     file.write_all(text)?;
     file.sync_all()

@@ -116,9 +116,11 @@ impl Keyring {
             fingerprint_key: STANDARD.encode(self.fingerprint.as_slice()),
             encryption_keys: self.keys.iter().map(entry).collect(),
         };
-        serde_json::to_vec_pretty(&file)
-            .map(Zeroizing::new)
-            .map_err(|_| VaultError::Library("the keys cannot be written as JSON"))
+        // Large enough from the start: growing would leave copies of the keys behind in memory.
+        let mut text = Zeroizing::new(Vec::with_capacity(256 * (1 + self.keys.len())));
+        serde_json::to_writer_pretty(&mut *text, &file)
+            .map_err(|_| VaultError::Library("the keys cannot be written as JSON"))?;
+        Ok(text)
     }
 
     /// Adds a fresh key, which seals from now on; its number.

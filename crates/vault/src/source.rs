@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the keys come from; always in the form of the key file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A file that only its owner may read. The only source to which NetRaven writes.
     File(PathBuf),
@@ -69,5 +69,11 @@ impl fmt::Display for KeySource {
                 write!(f, "command {}", argv.first().map_or("(none)", String::as_str))
             }
         }
+    }
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySource({self})")
     }
 }

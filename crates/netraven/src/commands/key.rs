@@ -196,11 +196,14 @@ async fn status(database: &Database, context: &Context) -> Result {
 }
 
 async fn rotate(new_key: bool, database: &Database, context: &Context) -> Result {
-    let (rotation, vault, store) = rotation(context, database, Actor::shell()).await?;
-    if new_key {
-        vault.add_key()?;
-    }
-    let rotated = rotation.run(&|_| {}).await;
+    let (rotation, _, store) = rotation(context, database, Actor::shell()).await?;
+    let rotated = async {
+        if new_key {
+            rotation.add_key().await?;
+        }
+        rotation.run(&|_| {}).await
+    };
+    let rotated = rotated.await;
     store.close().await;
     let done = rotated?;
     if done.unopened > 0 {

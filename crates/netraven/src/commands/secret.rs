@@ -19,7 +19,7 @@ const WHERE_EXAMPLES: &str = "\
 Examples:
   netraven secret where --device r1 --line 27
   netraven secret where --device r1 --line 3 --part startup-config --version 5
-  netraven secret where 3f2a9c01d4e5f60718293a4b5c6d7e8f
+  netraven secret where --device r1 3f2a9c01d4e5f60718293a4b5c6d7e8f
 
 On which devices does the same secret stand, and in which versions? Equal secrets of different devices are
 only recognised while vault.site_fingerprints is on, and only in versions stored since.";

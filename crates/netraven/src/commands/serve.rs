@@ -31,8 +31,8 @@ const ROTATION_EXAMPLES: &str = "\
 Examples:
   netraven serve rotation --set vault.rotate_every_days=90
 
-`netraven up` does the same; alone it is of use where nothing but key rotation may have the keys of a
-database's role 'rotator'. By hand: `netraven key rotate`.";
+`netraven up` does the same. Alone it is of use where only this process may have the login of the
+database role 'rotator'. By hand: `netraven key rotate`.";
 
 /// Services that can run alone.
 #[derive(Debug, Subcommand)]

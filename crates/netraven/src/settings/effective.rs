@@ -5,6 +5,7 @@ use super::sources::Sources;
 use super::variables;
 use crate::nearest::nearest;
 use serde_json::Value;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The environment that is meant when nothing names one.
@@ -14,7 +15,7 @@ const DEFAULT_ENVIRONMENT: &str = "prod";
 pub const DEMO: &str = "demo";
 
 /// One key's value in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Setting {
     /// The key.
     pub key: &'static Key,
@@ -22,6 +23,13 @@ pub struct Setting {
     pub value: Option<Value>,
     /// Where the value came from.
     pub origin: Origin,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.text().map(|text| self.key.kind.shown(&text));
+        write!(f, "{}={} ({:?})", self.key.path, value.unwrap_or_default(), self.origin)
+    }
 }
 
 impl Setting {

@@ -220,6 +220,15 @@ fn relative_paths_are_completed_and_the_key_file_follows_the_data_directory() {
 }
 
 #[test]
+fn debug_of_settings_shows_no_secret() {
+    let variables = [("DATABASE_URL", "postgresql://u:canary-1@h/d"), ("API_KEY", "canary-2-long-enough")];
+    let sources = sources_for_tests(&variables);
+    let effective = Effective::load(&sources).unwrap();
+    let shown = format!("{sources:?} {effective:?} {:?}", effective.typed().unwrap());
+    assert!(shown.contains("u:***@h") && !shown.contains("canary"), "{shown}");
+}
+
+#[test]
 fn without_a_home_the_data_directory_must_be_given() {
     let mut sources = sources_for_tests(&[]);
     sources.data_home = None;

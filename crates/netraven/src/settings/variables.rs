@@ -4,10 +4,11 @@ use super::error::{Origin, SettingsError};
 use super::keys::{self, KEYS, Key, VARIABLE_PREFIX};
 use crate::nearest::nearest;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 
 /// A variable and where it was found. Empty ones are left out: they count as not set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Variable {
     /// Its name.
     pub name: String,
@@ -15,6 +16,13 @@ pub struct Variable {
     pub value: String,
     /// Where it was found.
     pub origin: Origin,
+}
+
+/// The value may be a password.
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Variable({}, {:?})", self.name, self.origin)
+    }
 }
 
 /// Variables that choose where settings come from and are no settings themselves.

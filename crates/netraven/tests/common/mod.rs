@@ -1,10 +1,15 @@
 //! Runs the built program against a database of the test's own.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub mod api;
+pub mod network;
+
+use netraven_lab::LabDevice;
 use netraven_store::Store;
 use netraven_store::testing::{OtherServer, TestDatabase};
 use serde_json::Value;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +17,8 @@ use std::process::{Command, Stdio};
 pub struct Place {
     database: Option<TestDatabase>,
     folder: tempfile::TempDir,
+    /// What the program finds in its environment besides.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// What the program did.
@@ -25,18 +32,28 @@ pub struct Ran {
 impl Place {
     /// With a database of this release's schema; `None` where PostgreSQL cannot be had.
     pub async fn new() -> Option<Self> {
-        Some(Self { database: Some(TestDatabase::create().await?), folder: tempfile::tempdir().unwrap() })
+        Some(Self { database: Some(TestDatabase::create().await?), ..Self::without_database() })
     }
 
     /// With a server of its own, whose superuser the program may use: roles belong to a whole server.
     pub async fn with_own_server() -> Option<(Self, OtherServer)> {
         let server = OtherServer::start(OtherServer::system_major().await?).await?;
-        Some((Self { database: None, folder: tempfile::tempdir().unwrap() }, server))
+        Some((Self::without_database(), server))
+    }
+
+    /// For a private PostgreSQL, whose own user may enter the folder when the tests run as root.
+    pub fn with_private_server() -> Self {
+        let place = Self::without_database();
+        std::fs::create_dir_all(place.folder().join("data/keys")).unwrap();
+        for folder in [place.folder().to_owned(), place.folder().join("data")] {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        place
     }
 
     /// Without a database.
     pub fn without_database() -> Self {
-        Self { database: None, folder: tempfile::tempdir().unwrap() }
+        Self { database: None, folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
     pub fn folder(&self) -> &Path {
@@ -45,6 +62,11 @@ impl Place {
 
     pub async fn store(&self) -> Store {
         self.database.as_ref().unwrap().store().await
+    }
+
+    /// The database's URL, as its owner. Contains a password.
+    pub fn database_url(&self) -> &str {
+        self.database.as_ref().unwrap().url()
     }
 
     /// Writes a file into the working directory.
@@ -64,6 +86,7 @@ impl Place {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
             .env("NETRAVEN_DATA_DIR", self.folder.path().join("data"))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -89,6 +112,21 @@ impl Place {
         let ran = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {ran:?}"))
+    }
+
+    /// Enters simulated devices and the credential with which they all let in.
+    pub fn enter(&self, devices: &[LabDevice]) {
+        let mut inventory = String::from("hostname,ip_address,port,device_type,site\n");
+        for LabDevice { hostname, address, port, platform, site, .. } in devices {
+            inventory += &format!("{hostname},{address},{port},{platform},{site}\n");
+        }
+        self.file("lab.csv", inventory);
+        self.good(&["device", "import", "lab.csv"]);
+        let (user, password) = (&devices[0].username, devices[0].password.expose_text().unwrap());
+        let enable = self.file("enable.txt", devices[0].enable.expose_bytes());
+        let add = ["credential", "add", "lab", "--username", user, "--password-stdin", "--enable-file"];
+        let ran = self.run_with_input(&[&add[..], &[enable.to_str().unwrap()]].concat(), password);
+        assert_eq!(ran.code, 0, "{ran:?}");
     }
 
     /// Runs what must succeed.

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 const REJECTION: usize = 1024;
 
 /// What an answer means.
-#[derive(Debug)]
 pub(super) enum Verdict {
     /// What was asked for, complete.
     Text(Zeroizing<Vec<u8>>),

@@ -29,6 +29,20 @@ impl Rotation {
         Self { store, vault }
     }
 
+    /// Makes a new key; its number.
+    ///
+    /// # Errors
+    /// [`RotationError::KeyMissing`] where something was encrypted with a key that is not there, as after an old key file
+    /// was put back: the new key could get the number of that one, and nobody could tell them apart.
+    pub async fn add_key(&self) -> Result<u32, RotationError> {
+        let held = |number: i64| u32::try_from(number).is_ok_and(|number| self.vault.holds_key(number));
+        let uses = secrets::key_uses(&self.store).await?;
+        match uses.iter().find(|uses| !held(uses.number)) {
+            Some(uses) => Err(RotationError::KeyMissing(uses.number)),
+            None => Ok(self.vault.add_key()?),
+        }
+    }
+
     /// Brings everything to the newest key; `progress` hears after each batch how many were done so far. What does not
     /// open is counted, logged, and stays as it is.
     ///

@@ -30,6 +30,9 @@ pub enum RotationError {
     /// The keys are not to be had.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// No new key is made while one is missing.
+    #[error("the database needs key {0}, which is not among the keys; no new key was made")]
+    KeyMissing(i64),
     /// The program's own fault.
     #[error("a batch ended unexpectedly: {0}")]
     Batch(#[from] tokio::task::JoinError),

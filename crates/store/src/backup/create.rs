@@ -10,7 +10,7 @@ use super::rotate::rotate;
 use super::snapshot::Snapshot;
 use crate::{ConnectSettings, StoreError};
 use chrono::Utc;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -121,14 +121,16 @@ async fn look(
     snapshot: &mut Snapshot,
 ) -> Result<(BTreeMap<String, u64>, Vec<u32>), BackupError> {
     // A connection that dies without a word would be waited for until the machine is switched off.
-    let counting =
-        async { Ok::<_, StoreError>((snapshot.count().await?, snapshot.ciphertext_heads().await?)) };
+    let counting = async {
+        let rows = snapshot.count().await?;
+        Ok::<_, StoreError>((rows, snapshot.ciphertext_heads().await?, snapshot.data_key_numbers().await?))
+    };
     let late = |_| {
         let reason = format!("the rows were not counted within {} h", client::LIMIT.as_secs() / 3600);
         BackupError::from(StoreError::Unreachable { server: "the database".to_owned(), reason })
     };
-    let (rows, heads) = timeout(client::LIMIT, counting).await.map_err(late)??;
-    let keys: BTreeSet<u32> = heads.iter().filter_map(|head| (settings.key_number)(head)).collect();
+    let (rows, heads, mut keys) = timeout(client::LIMIT, counting).await.map_err(late)??;
+    keys.extend(heads.iter().filter_map(|head| (settings.key_number)(head)));
     Ok((rows, keys.into_iter().collect()))
 }
 

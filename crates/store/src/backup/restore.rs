@@ -9,6 +9,7 @@ use super::target::{self, SealedSample};
 use super::verify;
 use crate::access::Role;
 use crate::schema::Initialized;
+use crate::secrets::SealedKey;
 use crate::setup::{Progress, Setup, SetupSettings};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub struct Restored {
     pub schema: Initialized,
     /// One ciphertext of each kind, to try the keys at hand on.
     pub samples: Vec<SealedSample>,
+    /// For the same: one data key of each key that wraps those of captures.
+    pub data_keys: Vec<SealedKey>,
 }
 
 /// Restores a backup: checks it first, makes the roles, loads the dump in one transaction, compares every table's rows
@@ -47,8 +50,8 @@ pub async fn restore(
     let mut setup = Setup::begin(&settings.setup, progress).await?;
     let restored = restore_into(&archive, settings, &mut setup, progress).await;
     setup.finish().await;
-    let (schema, samples) = restored?;
-    Ok(Restored { manifest: archive.manifest, schema, samples })
+    let (schema, samples, data_keys) = restored?;
+    Ok(Restored { manifest: archive.manifest, schema, samples, data_keys })
 }
 
 async fn restore_into(
@@ -56,7 +59,7 @@ async fn restore_into(
     settings: &RestoreSettings,
     setup: &mut Setup<'_>,
     progress: Progress<'_>,
-) -> Result<(Initialized, Vec<SealedSample>), BackupError> {
+) -> Result<(Initialized, Vec<SealedSample>, Vec<SealedKey>), BackupError> {
     let manifest = &archive.manifest;
     let server = target::check(setup.connection(), manifest).await?;
     let binaries = settings.binaries.as_deref();
@@ -72,7 +75,8 @@ async fn restore_into(
     let owner = settings.setup.prefix.role_name(Role::Owner);
     target::complete(setup.connection(), &owner, &settings.setup.actor, archive).await?;
     let samples = target::samples(setup.connection()).await?;
-    Ok((schema, samples))
+    let data_keys = target::data_keys(setup.connection()).await?;
+    Ok((schema, samples, data_keys))
 }
 
 /// Everything or nothing of the dump. The schema itself is there already, so that only what is in it is loaded.

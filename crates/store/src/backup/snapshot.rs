@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// Enough of a ciphertext to tell its key; see the vault's envelope.
 const HEAD_BYTES: usize = 17;
+/// The secrets of captures name their key in a column of their own, and their ciphertexts begin with random bytes.
+const CAPTURES: [&str; 2] = ["sealed_keys", "sealed_values"];
 /// How often the tables are listed again when one has gone before it was locked.
 const ATTEMPTS: u32 = 3;
 /// SQLSTATE of a table that is not there.
@@ -85,7 +87,7 @@ impl Snapshot {
         count(&mut self.connection, &self.tables).await
     }
 
-    /// The beginnings of all ciphertexts, each once.
+    /// The beginnings of the ciphertexts of credentials, one of each key.
     pub(super) async fn ciphertext_heads(&mut self) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let failed = StoreError::query("look which keys the stored secrets need");
         let mut heads = BTreeSet::new();
@@ -104,6 +106,20 @@ impl Snapshot {
             heads.extend(found);
         }
         Ok(heads)
+    }
+
+    /// The numbers of the keys with which the data keys of captures are wrapped.
+    pub(super) async fn data_key_numbers(&mut self) -> Result<BTreeSet<u32>, StoreError> {
+        let failed = StoreError::query("look which keys the secrets of configurations need");
+        // An older release has no such table.
+        if !self.tables.iter().any(|table| table == "sealed_keys") {
+            return Ok(BTreeSet::new());
+        }
+        let numbers: Vec<i64> = sqlx::query_scalar("SELECT DISTINCT key_number FROM netraven.sealed_keys")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(&failed)?;
+        Ok(numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect())
     }
 
     /// Ends the transaction.
@@ -158,7 +174,7 @@ pub(super) async fn count(
     Ok(rows)
 }
 
-/// Table and column of every ciphertext that this database has, which may be an older release's.
+/// Table and column of every ciphertext of a single secret that this database has, which may be an older release's.
 pub(super) async fn sealed_columns(
     connection: &mut PgConnection,
 ) -> Result<Vec<(String, String)>, StoreError> {
@@ -172,7 +188,8 @@ pub(super) async fn sealed_columns(
     .await
     .map_err(StoreError::query("list the columns"))?;
     let is_sealed = |table: &str, column: &str| {
-        columns.of(table).any(|(name, class)| name == column && class == Class::Sealed)
+        !CAPTURES.contains(&table)
+            && columns.of(table).any(|(name, class)| name == column && class == Class::Sealed)
     };
     Ok(there.into_iter().filter(|(table, column)| is_sealed(table, column)).collect())
 }

@@ -7,6 +7,7 @@ use super::snapshot::{count, qualified, quoted, sealed_columns, tables};
 use super::verify::difference;
 use crate::StoreError;
 use crate::audit::{self, Action, Actor, Details, Entry};
+use crate::secrets::SealedKey;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Where a new database gets the extension.
@@ -100,6 +101,15 @@ pub(super) async fn complete(
     audit::write(connection, actor, &entry).await?;
     sqlx::raw_sql("RESET ROLE").execute(connection).await.map_err(&failed)?;
     Ok(())
+}
+
+/// One data key of a capture for each key that wraps them.
+pub(super) async fn data_keys(connection: &mut PgConnection) -> Result<Vec<SealedKey>, BackupError> {
+    const ONE_OF_EACH: &str =
+        "SELECT DISTINCT ON (k.key_number) k.device_id, d.uuid, k.id, k.key_number, k.wrapped
+        FROM netraven.sealed_keys k JOIN netraven.devices d ON d.id = k.device_id ORDER BY k.key_number";
+    let found = sqlx::query_as(ONE_OF_EACH).fetch_all(connection).await;
+    Ok(found.map_err(StoreError::query("look at the stored data keys"))?)
 }
 
 /// One ciphertext of each key and column.

@@ -37,6 +37,13 @@ async fn fill(fixture: &Fixture) {
         };
         credentials::insert(&fixture.store, id, new).await.unwrap();
     }
+    // What wraps the data key of a capture begins with any byte, also with that of a credential's ciphertext.
+    fixture
+        .execute(
+            "INSERT INTO netraven.sealed_keys (device_id, id, key_number, wrapped)
+             SELECT id, gen_random_uuid(), 9, decode(repeat('02', 80), 'hex') FROM netraven.devices ORDER BY id LIMIT 1",
+        )
+        .await;
     maintenance::ensure_partitions_at(&fixture.store, "2024-01-15T00:00:00Z".parse().unwrap()).await.unwrap();
     fixture
         .execute("INSERT INTO netraven.connection_logs (log, timestamp) SELECT E'old\\n\\\\.\\nCOPY netraven.devices (id) FROM stdin;\\n' || n, '2024-01-20' FROM generate_series(1, 100) n")
@@ -49,7 +56,7 @@ async fn everything_comes_back_in_a_fresh_database_and_services_go_on_there() {
     fill(&bench.fixture).await;
     let Some(created) = bench.backup().await else { return };
     let manifest = &created.manifest;
-    assert_eq!((manifest.keys.as_slice(), manifest.netraven.as_str()), (&[1, 7][..], "9.8.7"));
+    assert_eq!((manifest.keys.as_slice(), manifest.netraven.as_str()), (&[1, 7, 9][..], "9.8.7"));
     assert_eq!((manifest.rows["device_configurations"], manifest.rows["connection_logs_y2024m01"]), (3, 100));
     assert!(!manifest.rows.contains_key("connection_logs"));
     for file in [created.dump.clone(), created.dump.with_extension("json")] {
@@ -62,6 +69,8 @@ async fn everything_comes_back_in_a_fresh_database_and_services_go_on_there() {
     let progress = |step: &str| steps.lock().unwrap().push(step.to_owned());
     let restored = restore(&created.dump, &restore_settings(&target).await, &progress).await.unwrap();
     assert_eq!((restored.manifest.clone(), restored.samples.len()), (manifest.clone(), 2));
+    let numbers: Vec<u32> = restored.data_keys.iter().map(|sealed| sealed.key.number).collect();
+    assert_eq!(numbers, [9]);
     assert!(steps.lock().unwrap().iter().any(|step| step == "loading the dump"));
     let (mut here, mut there) = (content(&bench.fixture.database).await, content(&target).await);
     // The audit trail goes on: it tells of the restoration.

@@ -10,6 +10,7 @@ use crate::output::note;
 use crate::sealing::vault;
 use crate::signals::StopSignals;
 use netraven_store::backup::{self, RestoreSettings, Restored, SealedSample};
+use netraven_store::secrets::SealedKey;
 use netraven_vault::Place;
 use serde_json::json;
 use std::path::PathBuf;
@@ -96,8 +97,10 @@ fn keys_that_do_not_fit(context: &Context, restored: &Restored) -> Vec<String> {
         vault.unseal(&place, &sample.ciphertext).err()
     };
     let source = vault.source();
+    let unwraps = |sealed: &SealedKey| vault.open_capture(sealed.uuid, &sealed.key).err();
     let failed = restored.samples.iter().find_map(|sample| opens(&sample));
     failed
+        .or_else(|| restored.data_keys.iter().find_map(unwraps))
         .map(|error| {
             format!("the {source} does not open the restored secrets: {error}; put the right one there")
         })
