@@ -28,8 +28,9 @@ Examples:
   netraven config show r1 --part version --json
 
 Without --part all configuration parts are printed, without those that only tell the device's
-state; several stand each behind a comment line that names it. Secrets stand there as fingerprints; on a
-terminal their first digits are shown. With --reveal they are printed as the device sent them, and the audit trail remembers who asked.";
+state; several stand each behind a comment line that names it. Secrets stand there as
+fingerprints, of which a terminal shows the first digits. With --reveal they are printed as the
+device sent them, and the audit trail remembers who asked.";
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:

@@ -23,17 +23,18 @@ use std::path::{Path, PathBuf};
 const ROTATE_EXAMPLES: &str = "\
 Examples:
   netraven key rotate                a new key, and everything encrypted with it
-  netraven key rotate --no-new-key   goes on after an interruption, or after keys were added elsewhere
+  netraven key rotate --no-new-key   goes on after an interruption, or with keys added elsewhere
 
-Can be stopped and started again at any time, also while NetRaven runs. Fingerprints stay as they are.";
+Can be stopped and started again at any time, also while NetRaven runs. Fingerprints stay as they
+are.";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
   netraven key export keys.escrow
   netraven key remove 1 --escrow keys.escrow
 
-Only a key that nothing needs is removed, and only if the escrow file holds it: a backup of the database
-that was made before the last rotation still needs it.";
+Only a key that nothing needs is removed, and only if the escrow file holds it: a backup of the
+database that was made before the last rotation still needs it.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -48,15 +49,34 @@ Examples:
   netraven key generate --output keyring.json            first keys, for a key management system
   netraven key generate --add --output keyring.json      today's keys and one more
 
-With vault.key_environment or vault.key_command the keys come from elsewhere and NetRaven cannot change them:
-put the new text there, then run `netraven key rotate --no-new-key`.";
+With vault.key_environment or vault.key_command the keys come from elsewhere and NetRaven cannot
+change them: put the new text there, then run `netraven key rotate --no-new-key`.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  netraven key list
+  netraven key list --json";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  netraven key status
+  netraven key status --json";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  netraven key import keys.escrow
+  netraven key import keys.escrow --passphrase-file passphrase.txt
+
+Only where there is no key file yet.";
 
 /// The keys that encrypt stored secrets.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Lists the keys there are; needs no database
+    #[command(after_help = LIST_EXAMPLES)]
     List,
     /// Shows how much is encrypted with each key
+    #[command(after_help = STATUS_EXAMPLES)]
     Status,
     /// Makes a new key and encrypts everything with it
     #[command(after_help = ROTATE_EXAMPLES)]
@@ -87,6 +107,7 @@ pub enum Command {
         passphrase_file: Option<PathBuf>,
     },
     /// Makes the key file from an escrow file
+    #[command(after_help = IMPORT_EXAMPLES)]
     Import {
         /// The escrow file
         file: PathBuf,

@@ -21,8 +21,8 @@ Examples:
   netraven secret where --device r1 --line 3 --part startup-config --version 5
   netraven secret where --device r1 3f2a9c01d4e5f60718293a4b5c6d7e8f
 
-On which devices does the same secret stand, and in which versions? Equal secrets of different devices are
-only recognised while vault.site_fingerprints is on, and only in versions stored since.";
+On which devices does the same secret stand, and in which versions? Equal secrets of different
+devices are only recognised while vault.site_fingerprints is on, in versions stored since then.";
 
 /// How many versions of a device are looked at, newest first.
 const MOST_VERSIONS: u32 = 1000;

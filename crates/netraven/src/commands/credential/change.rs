@@ -12,7 +12,7 @@ use serde_json::json;
 
 pub const UPDATE_EXAMPLES: &str = "\
 Examples:
-  netraven credential update ops --password-prompt                    a new password lifts a suspension
+  netraven credential update ops --password-prompt     a new password lifts a suspension
   netraven credential update ops --password-stdin < password.txt
   netraven credential update ops --priority 10
   netraven credential update ops --allow-network 10.0.0.0/8 --allow-network 2001:db8::/32
@@ -24,8 +24,8 @@ pub const RESUME_EXAMPLES: &str = "\
 Examples:
   netraven credential resume ops
 
-A credential that several devices refused in a row is suspended (credentials.suspend_after): a stale
-password must not lock a central account. A new password resumes it, too.";
+A credential that several devices refused in a row is suspended (credentials.suspend_after): a
+stale password must not lock a central account. A new password resumes it, too.";
 
 /// What becomes different.
 #[derive(Debug, clap::Args)]

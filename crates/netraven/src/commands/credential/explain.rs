@@ -22,8 +22,8 @@ Examples:
   netraven credential explain core-1
   netraven credential explain core-1 --json
 
-Credentials are tried in this order: what the device accepted the last time it was shown it, then by
-priority (lower first), by success rate, by the last success on this device. One that a device
+Credentials are tried in this order: what the device accepted the last time it was shown it, then
+by priority (lower first), by success rate, by the last success on this device. One that a device
 refuses is not shown to it again in the same job.";
 
 /// How long a name may take to be looked up.

@@ -21,9 +21,9 @@ Examples:
   netraven credential test ops core-1
   netraven credential test ops core-1 --force
 
-Logs in once and out again, and tells each step. What the device says is counted as in a backup: a
-success ends the wait of a device that refused too many logins. Ends with 0 where the device accepted
-the credential, else with 1. Nothing is stored of the device.";
+Logs in once and out again, and tells each step. What the device says is counted as in a backup:
+a success ends the wait of a device that refused too many logins. Ends with 0 where the device
+accepted the credential, else with 1. Nothing is stored of the device.";
 
 /// Seconds for all of it.
 const WITHIN: Duration = Duration::from_secs(120);
