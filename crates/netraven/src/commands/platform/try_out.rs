@@ -20,8 +20,8 @@ Examples:
   netraven platform try cisco_ios --transcript - --show
 
 A transcript is what a terminal program saved: prompts, typed commands and answers. Secrets are
-never shown. Marks: {~ changes without meaning ~}, {secret, 9 bytes}. Beneath a line stand the rules
-that found something in it, with the place where each is written.";
+never shown. Marks: {~ changes without meaning ~}, {secret, 9 bytes}. Beneath a line stand the
+rules that found something in it, with the place where each is written.";
 
 /// How often --watch looks at the files.
 const WATCH: Duration = Duration::from_millis(300);
