@@ -144,13 +144,18 @@ impl fmt::Debug for Platforms {
     }
 }
 
-/// An alias may not point at two platforms, nor be another one's name.
+/// An alias may not point at two platforms, nor be another one's name. Only a shipped one gives way to the name of a definition of
+/// one's own: a new release with a new alias must not spoil it.
 fn aliases(sources: &Sources) -> Result<BTreeMap<String, String>, LoadError> {
     let names: BTreeSet<&str> = sources.names().collect();
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for (name, alias, file) in sources.aliases().filter(|(name, alias, _)| name != alias) {
         let other = names.get(alias).copied().or_else(|| found.get(alias).map(String::as_str));
+        let is_shipped = |name: &str| sources.origin(name) == SHIPPED_ORIGIN;
         if let Some(other) = other {
+            if names.contains(alias) && is_shipped(name) && !is_shipped(other) {
+                continue;
+            }
             let problem = format!("alias '{alias}' already belongs to '{other}'");
             return Err(LoadError::Definition { file: file.to_owned(), line: 0, problem });
         }

@@ -65,6 +65,11 @@ impl Sources {
         })
     }
 
+    /// Where a definition came from; nowhere for one that is not there.
+    pub(crate) fn origin(&self, name: &str) -> &str {
+        self.all.get(name).map_or("", |source| source.origin.as_str())
+    }
+
     /// Whether a definition and all that it extends come from there.
     pub(crate) fn is_all_from(&self, name: &str, origin: &str) -> bool {
         let mut next = Some(name);

@@ -72,6 +72,13 @@ fn a_users_definition_is_added_and_overrides_a_shipped_one() {
 }
 
 #[test]
+fn a_shipped_alias_gives_way_to_the_name_of_ones_own_definition() {
+    let own = load(&GOOD.replace("test_os", "junos")).unwrap();
+    assert_eq!(own.get("junos").unwrap().title, "Test");
+    assert_eq!(own.get("juniper").unwrap().name, "juniper_junos", "its other aliases stay");
+}
+
+#[test]
 fn an_alias_cannot_belong_to_two_platforms() {
     let error = load(&GOOD.replace("testos", "junos")).unwrap_err().to_string();
     assert!(error.contains("'junos' already belongs to 'juniper_junos'"), "{error}");

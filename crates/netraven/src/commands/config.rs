@@ -57,17 +57,8 @@ pub enum Command {
     /// Prints a configuration: the newest, or one of the past
     #[command(after_help = SHOW_EXAMPLES)]
     Show {
-        /// The device
-        device: String,
-        /// Number of the version
-        #[arg(long, value_name = "NUMBER", conflicts_with = "at")]
-        version: Option<i64>,
-        /// The version that was in force at this time
-        #[arg(long, value_name = "TIME", value_parser = parse_time)]
-        at: Option<DateTime<Utc>>,
-        /// Only this part
-        #[arg(long, value_name = "NAME")]
-        part: Option<String>,
+        #[command(flatten)]
+        wanted: Wanted,
         /// With the secrets, as the device sent them
         #[arg(long)]
         reveal: bool,
@@ -75,17 +66,8 @@ pub enum Command {
     /// Writes a configuration to a file exactly as the device sent it, secrets included
     #[command(after_help = RESTORE_EXAMPLES)]
     RestoreFile {
-        /// The device
-        device: String,
-        /// Number of the version
-        #[arg(long, value_name = "NUMBER", conflicts_with = "at")]
-        version: Option<i64>,
-        /// The version that was in force at this time
-        #[arg(long, value_name = "TIME", value_parser = parse_time)]
-        at: Option<DateTime<Utc>>,
-        /// Which part, where there are several
-        #[arg(long, value_name = "NAME")]
-        part: Option<String>,
+        #[command(flatten)]
+        wanted: Wanted,
         /// The file; it must not be there yet
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
@@ -122,21 +104,18 @@ pub enum Command {
 /// Runs it.
 pub async fn run(command: Command, context: &Context) -> Result {
     match command {
-        Command::Show { device, version, at, part, reveal: true } => {
-            let wanted = Wanted { device, selector: selector(version, at), part };
+        Command::Show { wanted, reveal: true } => {
             with_database(context, async |database| revealed(&wanted, database, context).await).await
         }
-        Command::Show { device, version, at, part, reveal: false } => {
-            let selector = selector(version, at);
+        Command::Show { wanted, reveal: false } => {
             let (version, platform) = with_store(context, async |store| {
-                let version = load(store, &device, selector).await?;
-                Ok((version, devices::get(store, &device).await?.device_type))
+                let version = load(store, &wanted.device, wanted.selector()).await?;
+                Ok((version, devices::get(store, &wanted.device).await?.device_type))
             })
             .await?;
-            show(&device, &version, &platform, part.as_deref(), context)
+            show(&wanted, &version, &platform, context)
         }
-        Command::RestoreFile { device, version, at, part, output } => {
-            let wanted = Wanted { device, selector: selector(version, at), part };
+        Command::RestoreFile { wanted, output } => {
             with_database(context, async |database| restore(&wanted, &output, database, context).await).await
         }
         Command::Log { device, limit, before } => {
@@ -154,22 +133,33 @@ pub async fn run(command: Command, context: &Context) -> Result {
 }
 
 /// What of which configuration is asked for.
-struct Wanted {
+#[derive(Debug, clap::Args)]
+pub struct Wanted {
+    /// The device
     device: String,
-    selector: VersionSelector,
+    /// Number of the version
+    #[arg(long, value_name = "NUMBER", conflicts_with = "at")]
+    version: Option<i64>,
+    /// The version that was in force at this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<DateTime<Utc>>,
+    /// Only this part
+    #[arg(long, value_name = "NAME")]
     part: Option<String>,
 }
 
-fn selector(version: Option<i64>, at: Option<DateTime<Utc>>) -> VersionSelector {
-    match (version, at) {
-        (Some(seq), _) => VersionSelector::Seq(seq),
-        (None, Some(time)) => VersionSelector::At(time),
-        (None, None) => VersionSelector::Latest,
+impl Wanted {
+    fn selector(&self) -> VersionSelector {
+        match (self.version, self.at) {
+            (Some(seq), _) => VersionSelector::Seq(seq),
+            (None, Some(time)) => VersionSelector::At(time),
+            (None, None) => VersionSelector::Latest,
+        }
     }
 }
 
 async fn revealed(wanted: &Wanted, database: &Database, context: &Context) -> Result {
-    let version = load(&database.store, &wanted.device, wanted.selector).await?;
+    let version = load(&database.store, &wanted.device, wanted.selector()).await?;
     let parts = select(&wanted.device, &version, wanted.part.as_deref())?;
     let to = "standard output";
     let revealed = reveal::parts(context, database, &wanted.device, &version.row, &parts, to).await?;
@@ -188,7 +178,7 @@ async fn revealed(wanted: &Wanted, database: &Database, context: &Context) -> Re
 }
 
 async fn restore(wanted: &Wanted, output: &Path, database: &Database, context: &Context) -> Result {
-    let version = load(&database.store, &wanted.device, wanted.selector).await?;
+    let version = load(&database.store, &wanted.device, wanted.selector()).await?;
     let parts = select(&wanted.device, &version, wanted.part.as_deref())?;
     let [part] = parts[..] else {
         let names: Vec<_> = parts.iter().map(|part| label(part)).collect();
@@ -244,11 +234,11 @@ fn select<'a>(device: &str, version: &'a Version, part: Option<&str>) -> Result<
     Ok(parts)
 }
 
-fn show(device: &str, version: &Version, platform: &str, part: Option<&str>, context: &Context) -> Result {
-    let parts = select(device, version, part)?;
+fn show(wanted: &Wanted, version: &Version, platform: &str, context: &Context) -> Result {
+    let parts = select(&wanted.device, version, wanted.part.as_deref())?;
     if context.output.json {
         let mut json = view(&version.row);
-        json["device"] = device.into();
+        json["device"] = wanted.device.as_str().into();
         json["part_list"] = parts.iter().map(|part| part_json(part, &part.content)).collect();
         return context.output.json(&json);
     }
