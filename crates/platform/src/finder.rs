@@ -4,7 +4,7 @@
 
 use crate::redactor::keys;
 use netraven_model::{Hash256, Span};
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// What is a secret in any configuration language: formats of hashes and keys that mean nothing else.
 pub(crate) const GENERAL: &[&str] = &[
@@ -61,11 +61,12 @@ impl Finder {
     }
 }
 
-/// Rules for lines. One pass over the text with all of them at once finds the lines that matter;
-/// only those are looked at rule by rule.
+/// Rules for lines. One pass over the text with all of them at once finds the lines that matter, one pass over such a line
+/// which rules do; only with those it is looked at for spans.
 #[derive(Debug)]
 pub(crate) struct Rules {
     any: Option<Regex>,
+    which: RegexSet,
     each: Vec<Regex>,
     group: &'static str,
 }
@@ -77,8 +78,8 @@ impl Rules {
         group: &'static str,
         size_limit: usize,
     ) -> Result<Self, regex::Error> {
+        let limit = size_limit * (patterns.len() + 1);
         let build = |pattern: &str| {
-            let limit = size_limit * (patterns.len() + 1);
             RegexBuilder::new(pattern)
                 .unicode(false)
                 .multi_line(true)
@@ -91,14 +92,20 @@ impl Rules {
         let unnamed = |pattern: &&str| format!("(?:{})", pattern.replace(&format!("(?<{group}>"), "(?:"));
         let any = patterns.iter().map(unnamed).collect::<Vec<_>>().join("|");
         let any = if patterns.is_empty() { None } else { Some(build(&any)?) };
-        Ok(Self { any, each, group })
+        let which = RegexSetBuilder::new(patterns)
+            .unicode(false)
+            .multi_line(true)
+            .size_limit(limit)
+            .dfa_size_limit(limit)
+            .build()?;
+        Ok(Self { any, which, each, group })
     }
 
     pub(crate) fn spans(&self, text: &[u8]) -> Vec<Span> {
         let mut found = Vec::new();
         self.each_line(text, |line| {
-            for rule in &self.each {
-                each_span(rule, self.group, &text[line.range()], line.start, &mut found);
+            for number in self.which.matches(&text[line.range()]) {
+                each_span(&self.each[number], self.group, &text[line.range()], line.start, &mut found);
             }
         });
         found

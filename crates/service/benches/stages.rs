@@ -3,21 +3,31 @@
 
 use netraven_lab::{Personality, embedded};
 use netraven_model::{Capture, PartKind, Span};
-use netraven_platform::{Platforms, Terminal};
+use netraven_platform::{Platform, Platforms, Terminal};
 use netraven_seal::{FingerprintKey, RawPart, SealedValue, Sealing, mask};
 use netraven_vault::Vault;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const SIZE: usize = 1 << 20;
+/// Thirty secrets in 64 KiB, as `secrets_of_a_capture` has them.
+const SECRET_EVERY: usize = (64 << 10) / 30;
+
+/// Two configurations of `SIZE` bytes.
+struct Texts {
+    /// A line with a secret for every `SECRET_EVERY` bytes.
+    usual: Vec<u8>,
+    /// The lines of the family's own session and nothing else: what it was written to show, a secret in every few lines.
+    dense: Vec<u8>,
+}
 
 fn main() {
     let platforms = Platforms::shipped().unwrap();
     println!("MB/s of one core over {SIZE} bytes, the best of several passes");
-    println!("{:>16} | terminal | secrets | volatile |    mask |    seal", "platform");
+    println!("{:>20} | terminal | secrets | (dense) | volatile |    mask |    seal", "platform");
     for session in embedded().unwrap() {
         let platform = platforms.get(session.platform()).unwrap();
-        let text = text_of(&session);
+        let Texts { usual: text, dense } = texts_of(&session, &platform);
         let wire: Vec<u8> =
             text.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect();
         let terminal = best(|| {
@@ -26,6 +36,7 @@ fn main() {
             terminal.text().len()
         });
         let secrets = best(|| platform.find_secrets(&text).len());
+        let secrets_dense = best(|| platform.find_secrets(&dense).len());
         let volatile = best(|| platform.find_volatile(&text).len());
         let key = FingerprintKey::from_bytes([1; 32]);
         let raw = || RawPart {
@@ -43,11 +54,13 @@ fn main() {
             |masked| masked.seal(None).unwrap().readable().len(),
         );
         let rate = |time: Duration| text.len() as f64 / 1e6 / time.as_secs_f64();
+        let rate_dense = dense.len() as f64 / 1e6 / secrets_dense.as_secs_f64();
         println!(
-            "{:>16} | {:>8.0} | {:>7.0} | {:>8.0} | {:>7.0} | {:>7.0}",
+            "{:>20} | {:>8.0} | {:>7.0} | {:>7.0} | {:>8.0} | {:>7.0} | {:>7.0}",
             session.platform(),
             rate(terminal),
             rate(secrets),
+            rate_dense,
             rate(volatile),
             rate(masked),
             rate(sealed)
@@ -110,23 +123,41 @@ fn secrets_of_a_capture() {
     }
 }
 
-/// What the device's own configuration command would print, with filler up to `SIZE`.
-fn text_of(session: &netraven_lab::SessionFile) -> Vec<u8> {
+/// What the device's own configuration command would print, as `Texts`.
+fn texts_of(session: &netraven_lab::SessionFile, platform: &Platform) -> Texts {
     let personality = Personality::new(session, 1, 0);
     let expected = session.expect(&personality, personality.initial_state());
-    let known = expected
-        .parts
-        .iter()
-        .flat_map(|part| part.contains.iter())
-        .fold(String::new(), |text, line| text + line + "\n");
-    let known = known.into_bytes();
-    let mut text = known.clone();
-    text.extend_from_slice(&session.filler(SIZE.saturating_sub(text.len()), 1));
-    // Of a family without filler the lines that matter, again and again.
-    while text.len() < SIZE {
-        text.extend_from_slice(&known[..known.len().min(SIZE - text.len())]);
+    let known: Vec<&String> = expected.parts.iter().flat_map(|part| part.contains.iter()).collect();
+    let is_secret = |line: &&&String| !platform.find_secrets(line.as_bytes()).is_empty();
+    let (secret, plain): (Vec<&String>, Vec<&String>) = known.iter().partition(is_secret);
+    let filler = String::from_utf8_lossy(&session.filler(SIZE, 1)).into_owned();
+    // Of a family without filler the plain lines of its session, again and again.
+    let plain: Vec<&str> = if filler.is_empty() {
+        plain.into_iter().map(String::as_str).collect()
+    } else {
+        filler.lines().collect()
+    };
+    let mut usual = String::with_capacity(SIZE + 1000);
+    let (mut plain, mut secrets) = (plain.into_iter().cycle(), secret.iter().cycle());
+    let mut inserted = 0;
+    while usual.len() < SIZE {
+        if usual.len() >= inserted * SECRET_EVERY {
+            inserted += 1;
+            secrets.next().into_iter().for_each(|line| add(&mut usual, line));
+        }
+        add(&mut usual, plain.next().unwrap_or("!"));
     }
-    text
+    let mut dense = String::with_capacity(SIZE + 1000);
+    let mut every = known.iter().cycle();
+    while dense.len() < SIZE {
+        add(&mut dense, every.next().map_or("!", |line| line.as_str()));
+    }
+    Texts { usual: usual.into_bytes(), dense: dense.into_bytes() }
+}
+
+fn add(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
 }
 
 fn best(mut work: impl FnMut() -> usize) -> Duration {
