@@ -37,6 +37,8 @@ words! {
         Changed = "changed",
         /// The configuration is the one already stored.
         Unchanged = "unchanged",
+        /// What was asked for was done; nothing is versioned by it.
+        Ok = "ok",
         /// It failed; an error code says why.
         Failed = "failed",
         /// There was nothing to do.

@@ -93,7 +93,7 @@ impl Summary {
             .collect();
         json!({
             "run": self.run, "total": progress.total, "changed": progress.changed,
-            "unchanged": progress.unchanged, "failed": progress.failed, "skipped": progress.skipped,
+            "unchanged": progress.unchanged, "ok": progress.ok, "failed": progress.failed, "skipped": progress.skipped,
             "cancelled": progress.cancelled, "queued": progress.queued, "running": progress.running,
             "failures": failures, "results": rows,
         })
@@ -105,6 +105,7 @@ pub fn totals(progress: &Progress) -> String {
     let numbers = [
         (progress.changed, "changed"),
         (progress.unchanged, "unchanged"),
+        (progress.ok, "ok"),
         (progress.failed, "failed"),
         (progress.skipped, "skipped"),
         (progress.cancelled, "cancelled"),

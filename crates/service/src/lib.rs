@@ -15,6 +15,7 @@ mod references;
 mod rotation;
 mod scheduler;
 mod stores;
+pub mod web;
 mod worker;
 
 pub use definitions::Definitions;

@@ -141,13 +141,7 @@ pub async fn start_due(store: &Store) -> Result<Vec<RunCreated>, StoreError> {
         let mut tx = store.begin("start due schedules").await?;
         let due: Option<Schedule> = sqlx::query_as(DUE).fetch_optional(&mut *tx).await.map_err(&failed)?;
         let Some(schedule) = due else { return Ok(started) };
-        let run = NewRun {
-            kind: schedule.kind,
-            origin: Origin::Schedule(schedule.id),
-            target: schedule.target,
-            priority: jobs::DEFAULT_PRIORITY,
-            requested_by: schedule.name,
-        };
+        let run = NewRun::new(schedule.kind, Origin::Schedule(schedule.id), schedule.target, schedule.name);
         started.push(jobs::create_run_in(&mut tx, &run).await?);
         tx.commit().await.map_err(&failed)?;
     }

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "gateway", include_str!("../../../schema/migrations/0003_gateway.sql")),
     (4, "vault", include_str!("../../../schema/migrations/0004_vault.sql")),
     (5, "credentials", include_str!("../../../schema/migrations/0005_credentials.sql")),
+    (6, "scheduling", include_str!("../../../schema/migrations/0006_scheduling.sql")),
 ];
 
 /// Where the migrator notes what it has applied.

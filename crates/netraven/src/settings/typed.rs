@@ -71,7 +71,9 @@ impl Database {
             Role::Scheduler => Some(&self.scheduler),
             Role::Joblog => Some(&self.joblog),
             Role::Api => Some(&self.api),
-            Role::Owner | Role::Rotator | Role::Revealer | Role::Backup | Role::Readonly => None,
+            Role::Owner | Role::Rotator | Role::Revealer | Role::Notifier | Role::Backup | Role::Readonly => {
+                None
+            }
         }
     }
 }

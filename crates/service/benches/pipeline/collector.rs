@@ -107,13 +107,7 @@ impl Round<'_> {
         let stores = Stores::all(self.store.clone());
         let worker =
             Worker::start(stores, self.vault.clone(), Definitions::new(self.platforms.clone()), settings);
-        let new = NewRun {
-            kind: JobKind::Backup,
-            origin: Origin::Person,
-            target: TargetSelection::All,
-            priority: jobs::DEFAULT_PRIORITY,
-            requested_by: "bench".into(),
-        };
+        let new = NewRun::new(JobKind::Backup, Origin::Person, TargetSelection::All, "bench");
         let run = jobs::create_run(self.store, &new).await.unwrap().run;
         let versions = self.wait(run, name).await;
         let wall = start.elapsed();

@@ -122,13 +122,7 @@ impl House {
     }
 
     pub async fn start_run(&self) -> RunId {
-        let new = NewRun {
-            kind: JobKind::Backup,
-            origin: Origin::Person,
-            target: TargetSelection::All,
-            priority: jobs::DEFAULT_PRIORITY,
-            requested_by: "test".into(),
-        };
+        let new = NewRun::new(JobKind::Backup, Origin::Person, TargetSelection::All, "test");
         jobs::create_run(&self.store, &new).await.unwrap().run
     }
 

@@ -227,7 +227,7 @@ mod tests {
         );
         let rotator: Vec<_> =
             matrix.rights().filter(|right| right.role == Role::Rotator && right.column.is_some()).collect();
-        let tables = ["credentials", "devices", "sealed_keys"];
+        let tables = ["credentials", "devices", "notification_channels", "sealed_keys"];
         assert!(!rotator.is_empty() && rotator.iter().all(|right| tables.contains(&right.object.as_str())));
         for role in Role::services() {
             let reads = matrix.allows(role, "sealed_values", "ciphertext", Verb::Select);

@@ -37,6 +37,8 @@ pub enum Role {
     Rotator,
     /// Gives back the secrets of configurations.
     Revealer,
+    /// Tells people and other systems what changed.
+    Notifier,
     /// Reads everything for dumps.
     Backup,
     /// Reads what may stand in reports.
@@ -45,7 +47,7 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Owner,
         Self::Gateway,
         Self::Scheduler,
@@ -53,6 +55,7 @@ impl Role {
         Self::Api,
         Self::Rotator,
         Self::Revealer,
+        Self::Notifier,
         Self::Backup,
         Self::Readonly,
     ];
@@ -72,6 +75,7 @@ impl Role {
             Self::Api => "api",
             Self::Rotator => "rotator",
             Self::Revealer => "revealer",
+            Self::Notifier => "notifier",
             Self::Backup => "backup",
             Self::Readonly => "readonly",
         }
@@ -87,6 +91,7 @@ impl Role {
             Self::Api => "command line and API: inventory, people, settings",
             Self::Rotator => "reads and writes ciphertexts, and nothing else",
             Self::Revealer => "reads the secrets of configurations, each time with an audit entry",
+            Self::Notifier => "hands state changes of devices to webhooks and e-mail",
             Self::Backup => "reads everything for dumps",
             Self::Readonly => "reports: reads public columns",
         }

@@ -16,6 +16,8 @@ pub struct Progress {
     pub changed: i64,
     /// Done, the configuration is the one already stored.
     pub unchanged: i64,
+    /// Done, and nothing is versioned by such a job.
+    pub ok: i64,
     /// Done without success.
     pub failed: i64,
     /// Done, there was nothing to do.
@@ -118,6 +120,7 @@ impl Progress {
             (JobStatus::Cancelled, _) => &mut self.cancelled,
             (JobStatus::Done, Some(Outcome::Changed)) => &mut self.changed,
             (JobStatus::Done, Some(Outcome::Unchanged)) => &mut self.unchanged,
+            (JobStatus::Done, Some(Outcome::Ok)) => &mut self.ok,
             (JobStatus::Done, Some(Outcome::Skipped)) => &mut self.skipped,
             (JobStatus::Done, Some(Outcome::Failed) | None) => &mut self.failed,
         };

@@ -1,4 +1,4 @@
-use super::notify;
+use super::{DEFAULT_PRIORITY, notify};
 use crate::rows::word;
 use crate::text::clean;
 use crate::{Store, StoreError, tags};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, Row};
+use std::time::Duration;
 
 /// Which devices a run or a schedule takes. Disabled devices are never taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,33 @@ pub struct NewRun {
     pub priority: i32,
     /// The person's or the schedule's name.
     pub requested_by: String,
+    /// What jobs of the kind `command` ask, in order; nothing for other kinds.
+    pub commands: Vec<String>,
+    /// The jobs become due spread over that time.
+    pub jitter: Duration,
+    /// Jobs that have not begun by then end skipped.
+    pub not_after: Option<DateTime<Utc>>,
+}
+
+impl NewRun {
+    /// A run that begins at once, with the usual priority.
+    pub fn new(
+        kind: JobKind,
+        origin: Origin,
+        target: TargetSelection,
+        requested_by: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            origin,
+            target,
+            priority: DEFAULT_PRIORITY,
+            requested_by: requested_by.into(),
+            commands: Vec::new(),
+            jitter: Duration::ZERO,
+            not_after: None,
+        }
+    }
 }
 
 /// A run that was made.
@@ -99,8 +127,8 @@ pub async fn create_run(store: &Store, new: &NewRun) -> Result<RunCreated, Store
 
 /// As [`create_run`], inside the caller's transaction; tags and devices that are gone are passed over.
 pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result<RunCreated, StoreError> {
-    const RUN: &str = "INSERT INTO runs (kind, origin, schedule_id, target, requested_by)
-        VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    const RUN: &str = "INSERT INTO runs (kind, origin, schedule_id, target, requested_by, commands)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
     // An active job is locked by the conflict, so that it cannot end between being found and being shared.
     const JOBS: &str = "WITH wanted AS (
             SELECT d.id FROM devices d
@@ -109,11 +137,13 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
                     SELECT dt.device_id FROM device_tags dt JOIN tags t ON t.id = dt.tag_id WHERE t.name = ANY ($5))))
             ORDER BY d.id FOR KEY SHARE OF d
         ), made AS (
-            INSERT INTO jobs AS j (device_id, run_id, kind, priority)
-            SELECT id, $1, $2, $3 FROM wanted ORDER BY id
-            ON CONFLICT (device_id, kind) WHERE status IN ('queued', 'running') DO UPDATE
+            INSERT INTO jobs AS j (device_id, run_id, kind, priority, commands, scheduled_for, not_after)
+            SELECT id, $1, $2, $3, $6, now() + make_interval(secs => $7) * random(), $8 FROM wanted ORDER BY id
+            ON CONFLICT (device_id, kind, commands) WHERE status IN ('queued', 'running') DO UPDATE
                 SET priority = least(j.priority, EXCLUDED.priority), cancel_requested = false,
-                    scheduled_for = least(j.scheduled_for, EXCLUDED.scheduled_for)
+                    scheduled_for = least(j.scheduled_for, EXCLUDED.scheduled_for),
+                    not_after = CASE WHEN j.not_after IS NULL OR EXCLUDED.not_after IS NULL THEN NULL
+                                     ELSE greatest(j.not_after, EXCLUDED.not_after) END
             RETURNING j.id, j.run_id
         ), counted AS (
             INSERT INTO run_jobs (run_id, job_id) SELECT $1, id FROM made
@@ -130,6 +160,7 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         .bind(schedule)
         .bind(Json(&new.target))
         .bind(clean(&new.requested_by))
+        .bind(&new.commands)
         .fetch_one(&mut *tx)
         .await
         .map_err(&failed)?;
@@ -144,6 +175,9 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         .bind(new.priority)
         .bind(devices)
         .bind(tags)
+        .bind(&new.commands)
+        .bind(new.jitter.as_secs_f64())
+        .bind(new.not_after)
         .fetch_one(&mut *tx)
         .await
         .map_err(&failed)?;

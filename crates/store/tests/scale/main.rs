@@ -201,13 +201,12 @@ async fn the_scheduler(scale: &mut Scale) {
         assert!(recorded.iter().all(Result::is_ok));
     }
     scale.page("due schedules", async |store| schedules::start_due(store).await).await;
-    let run = NewRun {
-        kind: JobKind::Reachability,
-        origin: Origin::Person,
-        target: TargetSelection::Tags(vec!["tag-07".to_owned()]),
-        priority: jobs::DEFAULT_PRIORITY,
-        requested_by: "tester".to_owned(),
-    };
+    let run = NewRun::new(
+        JobKind::Reachability,
+        Origin::Person,
+        TargetSelection::Tags(vec!["tag-07".to_owned()]),
+        "tester",
+    );
     let created = scale.once("a run of a tag", async |store| jobs::create_run(store, &run).await).await;
     assert!(created.jobs > 400, "{created:?}");
     scale.once("cancelling a run", async |store| jobs::cancel_run(store, created.run).await).await;

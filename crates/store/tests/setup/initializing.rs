@@ -40,7 +40,7 @@ async fn an_empty_server_gets_everything_and_a_second_time_changes_nothing() {
         "create the role 'netraven_gateway'",
         "create the extension pg_trgm",
         "create the schema 'netraven'",
-        "schema: version 5 made",
+        "schema: version 6 made",
         "rights: ",
         "first content: made",
         "validation: ",
@@ -74,7 +74,7 @@ async fn passwords_reach_the_server_as_scram_verifiers_only() {
     let stored = place
         .count("postgres", "SELECT count(*) FROM pg_authid WHERE rolname LIKE 'netraven\\_%' AND rolpassword LIKE 'SCRAM-SHA-256$%'")
         .await;
-    assert_eq!(stored, 8);
+    assert_eq!(stored, 9);
     let log = place.server.log();
     assert!(log.contains("CREATE ROLE netraven_gateway"), "the statements are in the log");
     for role in Role::services() {

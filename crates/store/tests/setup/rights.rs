@@ -138,11 +138,16 @@ async fn what_must_not_be_possible_is_refused_by_the_server() {
         (Role::Gateway, "DELETE FROM device_configurations"),
         (Role::Scheduler, "UPDATE credentials SET password = NULL"),
         (Role::Scheduler, "INSERT INTO job_logs (level, event, message) VALUES ('info', 'x', 'x')"),
-        (Role::Joblog, "SELECT 1 FROM devices"),
+        (Role::Joblog, "SELECT ip_address FROM devices"),
+        (Role::Joblog, "SELECT log FROM connection_logs"),
+        (Role::Notifier, "SELECT username FROM credentials"),
+        (Role::Notifier, "SELECT config_data FROM device_configurations"),
+        (Role::Notifier, "UPDATE notification_channels SET target = 'https://example.net'"),
         (Role::Joblog, "DELETE FROM job_logs"),
         (Role::Joblog, "DROP TABLE job_logs_default"),
         (Role::Api, "SELECT password FROM credentials"),
         (Role::Api, "SELECT * FROM credentials"),
+        (Role::Api, "SELECT secret FROM notification_channels"),
         (Role::Api, "DELETE FROM audit_log"),
         (Role::Api, "UPDATE device_configurations SET config_data = ''"),
         (Role::Api, "INSERT INTO job_logs (level, event, message) VALUES ('info', 'x', 'x')"),
@@ -189,7 +194,8 @@ fn ciphertexts_are_the_only_sealed_columns() {
     let columns = Columns::shipped().unwrap();
     for table in columns.tables() {
         let sealed = columns.of(table).any(|(_, class)| class == Class::Sealed);
-        let holds_ciphertexts = ["credentials", "sealed_keys", "sealed_values"].contains(&table);
+        let holds_ciphertexts =
+            ["credentials", "notification_channels", "sealed_keys", "sealed_values"].contains(&table);
         assert_eq!(sealed, holds_ciphertexts, "{table}");
     }
 }

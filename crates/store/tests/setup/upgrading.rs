@@ -57,7 +57,7 @@ async fn a_fresh_database_and_one_of_the_first_release_end_as_the_same() {
         ..place.settings_as("postgres", place.server.password(), "upgraded")
     };
     let done = initialize(&upgraded).await.unwrap();
-    assert_eq!((done.schema.before, done.schema.now), (Some(1), 5));
+    assert_eq!((done.schema.before, done.schema.now), (Some(1), 6));
     assert_eq!(done.report.warnings, []);
 
     let store = log_in(&upgraded, &done, Role::Api).await;

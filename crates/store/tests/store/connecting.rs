@@ -78,7 +78,7 @@ async fn the_server_says_who_it_is_with_and_without_the_schema() {
     assert_eq!((info.database, info.schema_version), (name_of(&empty), None));
     assert!(info.size_bytes > 0 && !info.server_version.is_empty() && !info.user.is_empty());
     netraven_store::setup::initialize(&empty.setup().await, None, &|_| {}).await.unwrap();
-    assert_eq!(store.check().await.unwrap().schema_version, Some(5));
+    assert_eq!(store.check().await.unwrap().schema_version, Some(6));
     store.close().await;
 }
 

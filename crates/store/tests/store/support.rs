@@ -167,13 +167,7 @@ pub fn new_device(name: &str) -> NewDevice {
 }
 
 pub fn backup_of(target: TargetSelection) -> NewRun {
-    NewRun {
-        kind: JobKind::Backup,
-        origin: Origin::Person,
-        target,
-        priority: jobs::DEFAULT_PRIORITY,
-        requested_by: "tester".to_owned(),
-    }
+    NewRun::new(JobKind::Backup, Origin::Person, target, "tester")
 }
 
 pub fn part(name: &str, text: &[u8], volatile: Vec<Span>) -> RawPart {

@@ -82,13 +82,7 @@ async fn collect(args: &Args, context: &Context, database: &Database, signals: &
 
 /// Starts a run that takes at least one device.
 pub async fn start(store: &Store, target: TargetSelection) -> Result<RunCreated> {
-    let new = NewRun {
-        kind: JobKind::Backup,
-        origin: Origin::Person,
-        target,
-        priority: jobs::DEFAULT_PRIORITY,
-        requested_by: user(),
-    };
+    let new = NewRun::new(JobKind::Backup, Origin::Person, target, user());
     let created = jobs::create_run(store, &new).await?;
     if created.jobs + created.shared == 0 {
         return Err(CliError::not_found("there is no device to back up")
