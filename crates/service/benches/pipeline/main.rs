@@ -57,6 +57,15 @@ const SCENARIOS: &[Scenario] = &[
         two_commands: true,
     },
     Scenario {
+        name: "c",
+        about: "10,000 devices, 64 KiB, 1 s think time per command, two commands",
+        devices: 10_000,
+        bytes: 64 << 10,
+        think: Duration::from_secs(1),
+        parallel: 1000,
+        two_commands: true,
+    },
+    Scenario {
         name: "d",
         about: "100 devices, 1 MiB, no delay",
         devices: 100,
@@ -84,7 +93,7 @@ fn main() {
 
 fn find(name: &str) -> Scenario {
     let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
-    *found.unwrap_or_else(|| panic!("no scenario '{name}', there are: a, a2, b, d"))
+    *found.unwrap_or_else(|| panic!("no scenario '{name}', there are: a, a2, b, c, d"))
 }
 
 /// A fresh process for each scenario: peak memory cannot be reset.
