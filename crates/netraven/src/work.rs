@@ -84,6 +84,7 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
     let retry = &settings.retry;
     WorkerSettings {
         parallel_sessions: settings.device.parallel_sessions,
+        lease: Duration::from_secs(settings.scheduler.lease_seconds),
         retry: Backoff {
             attempts: retry.attempts,
             base: Duration::from_secs(retry.base_seconds),

@@ -116,6 +116,7 @@ pub const KEYS: &[Key] = &[
     Key::new("credentials.device_failures_per_hour", whole(1, 100)).default("5").runtime(),
     Key::new("credentials.suspend_after", whole(1, 1_000)).default("3").runtime(),
     Key::new("credentials.references", Kind::References).file_only(),
+    Key::new("scheduler.lease_seconds", whole(3, 3_600)).default("60").runtime(),
     Key::new("retry.attempts", whole(1, 100)).default("3").runtime(),
     Key::new("retry.base_seconds", whole(1, 86_400)).default("10").runtime(),
     Key::new("retry.factor", whole(1, 100)).default("2").runtime(),

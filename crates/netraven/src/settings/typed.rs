@@ -39,6 +39,7 @@ pub struct Settings {
     pub device: Device,
     pub connection: Connection,
     pub credentials: Credentials,
+    pub scheduler: Scheduler,
     pub retry: Retry,
     pub logs: Logs,
     pub db_backup: DbBackup,
@@ -169,6 +170,12 @@ pub struct Credentials {
     pub device_failures_per_hour: u32,
     pub suspend_after: u32,
     pub references: Option<Aliases>,
+}
+
+/// `scheduler.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Scheduler {
+    pub lease_seconds: u64,
 }
 
 /// `retry.*`
