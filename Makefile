@@ -6,12 +6,13 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := terminal machine redactor telnet
 
-.PHONY: help demo up build test check fmt bench deny fuzz
+.PHONY: help demo up build test kill-test check fmt bench deny fuzz
 
 help:
 	@echo "make demo    build, simulate 25 devices, back them up, show a change; runs until Ctrl-C"
 	@echo "make up      build and run NetRaven with its own PostgreSQL"
 	@echo "make test    all tests, with a real PostgreSQL and real SSH servers (installs what they need)"
+	@echo "make kill-test  back up 500 devices while processes are killed 50 times (make test: the short form)"
 	@echo "make check   formatting and lints"
 	@echo "make deny    licences, sources and known advisories of the dependencies"
 	@echo "make bench   devices per second, CPU and memory of the whole pipeline; key rotation of 100,000 secrets"
@@ -38,6 +39,11 @@ test:
 	cargo nextest run --locked --workspace
 	cargo test --locked --workspace --doc --quiet
 	@if [ -s $(NETRAVEN_SKIP_LOG) ]; then echo "Tests that were skipped:"; cat $(NETRAVEN_SKIP_LOG); fi
+
+# Beyond the time that a test runner gives one test.
+kill-test:
+	@scripts/setup.sh
+	NETRAVEN_KILLS=50 NETRAVEN_KILL_DEVICES=500 cargo test --locked -p netraven --test chaos -- --nocapture
 
 check:
 	@scripts/setup.sh build

@@ -35,7 +35,7 @@ const SETTINGS: &[&str] = &[
     "--set=scheduler.lease_seconds=5",
     "--set=retry.base_seconds=1",
     "--set=retry.attempts=100",
-    "--set=device.parallel_sessions=60",
+    "--set=device.parallel_sessions=20",
     "--set=logging.level=debug",
 ];
 

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// A job whose workers keep dying is given to so many of them.
 pub const LEASE_ATTEMPTS: u32 = 3;
 
+/// Seconds that a job waits which was taken back, for each of its attempts: others get their turn first, so that the jobs at the
+/// head of the queue are not those of every worker that dies.
+const PAUSE: f64 = 5.0;
+
 /// Expired jobs that one call takes up at most; the others wait for the next call.
 const EXPIRED_BATCH: i64 = 1000;
 
@@ -122,7 +126,9 @@ async fn take_back(tx: &mut PgConnection, expired: &[Expired], failure: &Failure
     const TAKE_BACK: &str = "UPDATE jobs SET lease_until = NULL, error_code = $3, error = $4,
             status = CASE WHEN cancel_requested THEN 'cancelled' WHEN id = ANY ($2) THEN 'done' ELSE 'queued' END,
             outcome = CASE WHEN id = ANY ($2) THEN 'failed' END,
-            completed_at = CASE WHEN cancel_requested OR id = ANY ($2) THEN now() END
+            completed_at = CASE WHEN cancel_requested OR id = ANY ($2) THEN now() END,
+            scheduled_for = CASE WHEN cancel_requested OR id = ANY ($2) THEN scheduled_for
+                                 ELSE now() + make_interval(secs => $5 * attempts) END
         WHERE id = ANY ($1)";
     let failed = StoreError::query("take back expired jobs");
     let all: Vec<i64> = expired.iter().map(|job| job.id).collect();
@@ -139,6 +145,7 @@ async fn take_back(tx: &mut PgConnection, expired: &[Expired], failure: &Failure
         .bind(&lost)
         .bind(failure.code.as_str())
         .bind(&failure.message)
+        .bind(PAUSE)
         .execute(tx)
         .await
         .map(drop)

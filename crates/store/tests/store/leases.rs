@@ -38,6 +38,9 @@ async fn a_worker_that_lost_its_job_to_another_writes_nothing() {
     let stale = fixture.finish(&[finished(&slow, changed("old\n"))]).await;
     assert_eq!(stale, [Err(FinishError::Stale(slow.job))]);
 
+    // Others get their turn first.
+    assert!(jobs::claim(&fixture.store, "w2", 1, MINUTE).await.unwrap().is_empty());
+    fixture.make_due().await;
     let quick = jobs::claim(&fixture.store, "w2", 1, MINUTE).await.unwrap().pop().unwrap();
     assert!(quick.token > slow.token && quick.attempt == 2);
     let mut late = finished(&slow, changed("old\n"));
@@ -82,6 +85,7 @@ async fn a_job_whose_workers_keep_dying_fails_in_the_end() {
         assert_eq!(detail.attempts.len() as u32, attempt);
         assert_eq!(detail.events.len() as u32, attempt);
         assert_eq!(detail.events[0].event, "failed");
+        fixture.make_due().await;
     }
     let device = devices::get(&fixture.store, "r1").await.unwrap();
     assert_eq!((device.status.as_str(), device.last_error_code.as_deref()), ("failing", Some("lease_lost")));

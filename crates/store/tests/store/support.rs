@@ -127,6 +127,11 @@ impl Fixture {
         lost.len()
     }
 
+    /// As if the pause of all queued jobs were over.
+    pub async fn make_due(&self) {
+        self.execute("UPDATE jobs SET scheduled_for = now() WHERE status = 'queued'").await;
+    }
+
     pub async fn status(&self, job: JobId) -> jobs::JobRow {
         jobs::get(&self.store, job).await.unwrap().job
     }
