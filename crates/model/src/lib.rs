@@ -17,6 +17,7 @@ mod hash;
 mod ids;
 mod job;
 mod part;
+pub mod schedule;
 mod secret;
 mod tls;
 
