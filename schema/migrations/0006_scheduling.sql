@@ -7,6 +7,8 @@ ALTER TABLE netraven.schedules
     ADD COLUMN cron text CHECK (cron <> ''),
     ADD COLUMN once_at timestamptz,
     ADD CONSTRAINT schedules_timing_check CHECK (num_nonnulls(every_seconds, cron, once_at) = 1),
+    -- Where the rhythm of an interval begins; windows may move a run, never the rhythm.
+    ADD COLUMN first_run timestamptz,
     -- An IANA name; cron, windows and blackouts are read in it.
     ADD COLUMN time_zone text NOT NULL DEFAULT 'UTC' CHECK (time_zone <> ''),
     -- No run starts before or behind these.
@@ -18,13 +20,17 @@ ALTER TABLE netraven.schedules
     ADD COLUMN blackouts text[] NOT NULL DEFAULT '{}',
     -- The jobs of a run begin spread over so many seconds.
     ADD COLUMN jitter_seconds integer NOT NULL DEFAULT 0 CHECK (jitter_seconds >= 0),
-    ADD COLUMN priority integer NOT NULL DEFAULT 100,
+    -- Behind what people ask for, which has 100.
+    ADD COLUMN priority integer NOT NULL DEFAULT 200,
     -- What jobs of the kind `command` ask.
     ADD COLUMN commands text[] NOT NULL DEFAULT '{}',
     ADD CONSTRAINT schedules_commands_check CHECK ((kind = 'command') = (commands <> '{}')),
     ADD COLUMN description text,
     -- A schedule that is over has no next run.
     ALTER COLUMN next_run DROP NOT NULL;
+UPDATE netraven.schedules SET first_run = next_run;
+ALTER TABLE netraven.schedules
+    ADD CONSTRAINT schedules_first_run_check CHECK ((every_seconds IS NULL) = (first_run IS NULL));
 
 ALTER TABLE netraven.runs
     ADD COLUMN commands text[] NOT NULL DEFAULT '{}';

@@ -6,7 +6,7 @@ mod support;
 use netraven_lab::{Failing, Failures, Lab, LabSettings};
 use netraven_model::{JobKind, JobStatus, Outcome};
 use netraven_store::jobs::TargetSelection;
-use netraven_store::schedules::{self, NewSchedule};
+use netraven_store::schedules::{self, Plan};
 use netraven_store::{jobs, workers};
 use std::time::Duration;
 use support::{House, LONG};
@@ -116,14 +116,9 @@ async fn a_schedule_starts_runs_by_itself() {
     let Some((house, lab)) = House::with_lab(LabSettings { count: 2, ..LabSettings::default() }).await else {
         return;
     };
-    let new = NewSchedule {
-        name: "often".into(),
-        kind: JobKind::Backup,
-        every: Duration::from_secs(3600),
-        target: TargetSelection::All,
-        first_run: Some(chrono::Utc::now()),
-    };
-    schedules::add(&house.store, &new).await.unwrap();
+    let now = schedules::clock(&house.store).await.unwrap();
+    let plan = Plan::backup_every("often", Duration::from_secs(3600), now, TargetSelection::All);
+    schedules::add(&house.store, &plan, now).await.unwrap();
     let worker = house.worker(|_| {});
     let done = async {
         loop {

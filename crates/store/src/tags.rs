@@ -58,7 +58,9 @@ pub async fn add(store: &Store, name: &str, kind: &str) -> Result<TagId, StoreEr
 /// # Errors
 /// [`StoreError::NotFound`], [`StoreError::InUse`] while a schedule targets it or a rule gives it.
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
-    const SCHEDULE: &str = "SELECT name FROM schedules WHERE target -> 'tags' ? $1 ORDER BY name LIMIT 1";
+    const SCHEDULE: &str =
+        "SELECT name FROM schedules WHERE target -> 'tags' ? $1 OR target -> 'all_tags' ? $1
+        ORDER BY name LIMIT 1";
     const RULE: &str = "SELECT r.id FROM tag_rules r JOIN tags t ON t.id = r.tag_id WHERE t.name = $1
         ORDER BY r.id LIMIT 1";
     let failed = StoreError::query("remove a tag");

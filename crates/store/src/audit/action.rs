@@ -66,6 +66,16 @@ actions! {
     TagRuleAdded = "tag_rule.added",
     /// A tag rule was removed.
     TagRuleRemoved = "tag_rule.removed",
+    /// A schedule was made.
+    ScheduleAdded = "schedule.added",
+    /// A schedule was changed.
+    ScheduleChanged = "schedule.changed",
+    /// A schedule starts runs again.
+    ScheduleEnabled = "schedule.enabled",
+    /// A schedule starts no runs any more.
+    ScheduleDisabled = "schedule.disabled",
+    /// A schedule was removed.
+    ScheduleRemoved = "schedule.removed",
     /// The database got its schema.
     DatabaseInitialized = "database.initialized",
     /// The database's schema was brought to another release's.

@@ -1,5 +1,5 @@
 use crate::users::UserRole;
-use netraven_model::TagRuleId;
+use netraven_model::{JobKind, TagRuleId};
 use serde::Serialize;
 use serde_json::{Number, Value};
 use uuid::Uuid;
@@ -82,6 +82,18 @@ pub enum Details {
         condition: String,
         /// Devices that got or lost the tag.
         devices: i64,
+    },
+    /// A schedule that was made or removed.
+    Schedule {
+        /// What its runs do.
+        kind: JobKind,
+        /// When they start: a cron expression, an interval or a time.
+        when: String,
+    },
+    /// What became different of a schedule.
+    ScheduleChange {
+        /// Names of its columns.
+        changed: Vec<&'static str>,
     },
     /// Which secrets were given out.
     Revealed {

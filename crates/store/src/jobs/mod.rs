@@ -14,6 +14,7 @@ mod needs;
 mod progress;
 mod runs;
 mod session;
+mod target;
 
 pub use claim::{ClaimedJob, Hop, LeftOut, Previous, claim};
 pub use finish::{FinishError, Finished, FinishedResult, LearnedHop, Recognised, Recorded, finish};
@@ -22,8 +23,10 @@ pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
 pub use listener::JobListener;
 pub use needs::way;
 pub use progress::{Progress, RunResultRow, run_progress, run_results};
-pub use runs::{NewRun, Origin, RunCreated, RunRow, TargetSelection, cancel_run, create_run, runs_list};
-pub(crate) use runs::{check_target, create_run_in};
+pub(crate) use runs::create_run_in;
+pub use runs::{NewRun, Origin, RunCreated, RunRow, cancel_run, create_run, runs_list};
+pub use target::TargetSelection;
+pub(crate) use target::{check_target, count_target};
 
 use crate::StoreError;
 use sqlx::PgConnection;

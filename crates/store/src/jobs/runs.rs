@@ -1,26 +1,15 @@
+use super::target::{Parameters, TargetSelection, check_target, taken};
 use super::{DEFAULT_PRIORITY, notify};
 use crate::rows::word;
 use crate::text::clean;
-use crate::{Store, StoreError, tags};
+use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use netraven_model::{DeviceId, JobKind, RunId, ScheduleId};
-use serde::{Deserialize, Serialize};
+use netraven_model::{JobKind, RunId, ScheduleId};
+use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, Row};
 use std::time::Duration;
-
-/// Which devices a run or a schedule takes. Disabled devices are never taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetSelection {
-    /// All of them.
-    All,
-    /// Those with at least one of these tags.
-    Tags(Vec<String>),
-    /// These.
-    Devices(Vec<DeviceId>),
-}
 
 /// Who wants a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +105,7 @@ pub struct RunRow {
 /// second one; the run shares that job, which runs no later than the new one would and is not cancelled any more.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for a tag or device that does not exist. A selection without devices is a run without jobs.
+/// [`StoreError::NotFound`] for a tag, site or device that does not exist. A selection without devices is a run without jobs.
 pub async fn create_run(store: &Store, new: &NewRun) -> Result<RunCreated, StoreError> {
     let mut tx = store.begin("start a run").await?;
     check_target(&mut tx, &new.target).await?;
@@ -130,12 +119,10 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
     const RUN: &str = "INSERT INTO runs (kind, origin, schedule_id, target, requested_by, commands)
         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
     // An active job is locked by the conflict, so that it cannot end between being found and being shared.
-    const JOBS: &str = "WITH wanted AS (
-            SELECT d.id FROM devices d
-            WHERE d.status <> 'disabled' AND ($4::bigint[] IS NULL OR d.id = ANY ($4))
-                AND ($5::text[] IS NULL OR d.id = ANY (ARRAY (
-                    SELECT dt.device_id FROM device_tags dt JOIN tags t ON t.id = dt.tag_id WHERE t.name = ANY ($5))))
-            ORDER BY d.id FOR KEY SHARE OF d
+    const JOBS: &str = concat!(
+        "WITH wanted AS (SELECT d.id FROM devices d WHERE ",
+        taken!("$4", "$5", "$9", "$10"),
+        " ORDER BY d.id FOR KEY SHARE OF d
         ), made AS (
             INSERT INTO jobs AS j (device_id, run_id, kind, priority, commands, scheduled_for, not_after)
             SELECT id, $1, $2, $3, $6, now() + make_interval(secs => $7) * random(), $8 FROM wanted ORDER BY id
@@ -148,7 +135,8 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         ), counted AS (
             INSERT INTO run_jobs (run_id, job_id) SELECT $1, id FROM made
         )
-        SELECT count(*) FILTER (WHERE run_id = $1), count(*) FILTER (WHERE run_id IS DISTINCT FROM $1) FROM made";
+        SELECT count(*) FILTER (WHERE run_id = $1), count(*) FILTER (WHERE run_id IS DISTINCT FROM $1) FROM made"
+    );
     let failed = StoreError::query("start a run");
     let (origin, schedule) = match new.origin {
         Origin::Person => ("person", None),
@@ -164,20 +152,18 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         .fetch_one(&mut *tx)
         .await
         .map_err(&failed)?;
-    let (devices, tags) = match &new.target {
-        TargetSelection::All => (None, None),
-        TargetSelection::Tags(tags) => (None, Some(tags)),
-        TargetSelection::Devices(ids) => (Some(ids.iter().map(|id| id.0).collect::<Vec<_>>()), None),
-    };
+    let target = Parameters::of(&new.target);
     let (jobs, shared) = sqlx::query_as(JOBS)
         .bind(run)
         .bind(new.kind.as_str())
         .bind(new.priority)
-        .bind(devices)
-        .bind(tags)
+        .bind(target.devices)
+        .bind(target.tags)
         .bind(&new.commands)
         .bind(new.jitter.as_secs_f64())
         .bind(new.not_after)
+        .bind(target.all_tags)
+        .bind(target.sites)
         .fetch_one(&mut *tx)
         .await
         .map_err(&failed)?;
@@ -229,30 +215,6 @@ pub async fn runs_list(store: &Store, limit: u32, before: Option<RunId>) -> Resu
         .fetch_all(store.reader())
         .await
         .map_err(StoreError::query("list runs"))
-}
-
-/// A misspelt tag must not look like a run without work.
-pub(crate) async fn check_target(tx: &mut PgConnection, target: &TargetSelection) -> Result<(), StoreError> {
-    const TAG: &str = "SELECT name FROM UNNEST($1::text[]) AS w (name)
-        WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.name = w.name) LIMIT 1";
-    const DEVICE: &str = "SELECT id FROM UNNEST($1::bigint[]) AS w (id)
-        WHERE NOT EXISTS (SELECT 1 FROM devices d WHERE d.id = w.id) LIMIT 1";
-    let failed = StoreError::query("look up what a run takes");
-    match target {
-        TargetSelection::All => Ok(()),
-        TargetSelection::Tags(names) => {
-            tags::check_names(names)?;
-            let missing: Option<String> =
-                sqlx::query_scalar(TAG).bind(names).fetch_optional(tx).await.map_err(failed)?;
-            missing.map_or(Ok(()), |name| Err(StoreError::not_found("tag", name)))
-        }
-        TargetSelection::Devices(ids) => {
-            let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-            let missing: Option<i64> =
-                sqlx::query_scalar(DEVICE).bind(ids).fetch_optional(tx).await.map_err(failed)?;
-            missing.map_or(Ok(()), |id| Err(StoreError::not_found("device", id)))
-        }
-    }
 }
 
 impl FromRow<'_, PgRow> for RunRow {

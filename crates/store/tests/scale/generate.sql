@@ -54,8 +54,8 @@ SELECT device_id, sha256(text), 'zstd', '\x28b52ffd2020010100'::bytea || text, 3
 INSERT INTO configuration_parts (device_id, version_id, position, name, command, kind, digest, size_bytes)
 SELECT device_id, id, 0, 'running-config', 'show running-config', 'config', sha256(text), 32 FROM texts;
 
-INSERT INTO schedules (name, kind, every_seconds, target, next_run)
-SELECT 'schedule-' || n, 'backup', 86400, '"all"', now() + n * interval '1 hour' FROM generate_series(1, 20) n;
+INSERT INTO schedules (name, kind, every_seconds, first_run, target, next_run)
+SELECT 'schedule-' || n, 'backup', 86400, now(), '"all"', now() + n * interval '1 hour' FROM generate_series(1, 20) n;
 INSERT INTO runs (id, kind, origin, schedule_id, target, requested_by, created_at) OVERRIDING SYSTEM VALUE
 SELECT n, 'backup', 'schedule', n % 20 + 1, '"all"', 'schedule', now() - (301 - n) * interval '7 hours'
 FROM generate_series(1, 300) n;

@@ -5,28 +5,43 @@ use netraven_store::jobs::{self, FinishedResult, JobFilter, NewRun, Progress, Ru
 use netraven_store::tags;
 
 #[tokio::test]
-async fn a_run_takes_all_devices_or_those_with_a_tag_or_those_named() {
+async fn a_run_takes_all_devices_or_those_with_tags_or_of_a_site_or_those_named() {
     let Some(fixture) = fixture().await else { return };
-    fixture.add_devices(3).await;
-    tags::add(&fixture.store, "spine", "role").await.unwrap();
-    tags::attach_device(&fixture.store, "d0002", "spine").await.unwrap();
-    let id = devices::get(&fixture.store, "d0003").await.unwrap().id;
-    for (target, jobs) in [
-        (TargetSelection::Tags(vec!["spine".into()]), 1),
-        (TargetSelection::Devices(vec![id, id]), 1),
-        (TargetSelection::All, 1),
-    ] {
-        let created = fixture.run(target).await;
-        assert_eq!(created.jobs, jobs);
+    fixture.add_devices(4).await;
+    for (device, tag) in [("d0002", "spine"), ("d0003", "spine"), ("d0003", "paris")] {
+        let _ = tags::add(&fixture.store, tag, "role").await;
+        tags::attach_device(&fixture.store, device, tag).await.unwrap();
     }
-    assert_eq!(fixture.number("SELECT count(*) FROM netraven.jobs").await, 3);
+    for (device, site) in [("d0001", "attic"), ("d0004", "cellar")] {
+        let change = DeviceChange { site: Some(site.into()), ..DeviceChange::default() };
+        devices::update(&fixture.store, device, change).await.unwrap();
+    }
+    let id = devices::get(&fixture.store, "d0003").await.unwrap().id;
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    for (target, taken) in [
+        (TargetSelection::Tags(words(&["spine", "paris"])), "d0002 d0003"),
+        (TargetSelection::AllTags(words(&["spine", "paris", "spine"])), "d0003"),
+        (TargetSelection::AllTags(words(&["spine"])), "d0002 d0003"),
+        (TargetSelection::Sites(words(&["attic", "cellar"])), "d0001 d0004"),
+        (TargetSelection::Sites(words(&["cellar"])), "d0004"),
+        (TargetSelection::Devices(vec![id, id]), "d0003"),
+        (TargetSelection::All, "d0001 d0002 d0003 d0004"),
+    ] {
+        let run = fixture.run(target.clone()).await.run;
+        let results = jobs::run_results(&fixture.store, run).await.unwrap();
+        let names: Vec<_> = results.into_iter().map(|row| row.hostname).collect();
+        assert_eq!(names.join(" "), taken, "{target:?}");
+    }
+    assert_eq!(fixture.number("SELECT count(*) FROM netraven.jobs").await, 4);
 }
 
 #[tokio::test]
-async fn a_run_of_tags_or_devices_that_do_not_exist_is_refused() {
+async fn a_run_of_tags_sites_or_devices_that_do_not_exist_is_refused() {
     let Some(fixture) = fixture().await else { return };
     let create = async |target| jobs::create_run(&fixture.store, &backup_of(target)).await;
     assert!(is_missing(create(TargetSelection::Tags(vec![tags::DEFAULT.into(), "cor".into()])).await, "tag"));
+    assert!(is_missing(create(TargetSelection::AllTags(vec!["cor".into()])).await, "tag"));
+    assert!(is_missing(create(TargetSelection::Sites(vec!["nowhere".into()])).await, "site"));
     assert!(is_missing(create(TargetSelection::Devices(vec![DeviceId(77)])).await, "device"));
     assert_eq!(fixture.number("SELECT count(*) FROM netraven.runs").await, 0);
     let empty = create(TargetSelection::All).await.unwrap();

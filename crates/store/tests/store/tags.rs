@@ -1,7 +1,6 @@
 use crate::support::{fixture, is_duplicate, is_invalid, is_missing};
-use netraven_model::JobKind;
 use netraven_store::jobs::TargetSelection;
-use netraven_store::schedules::{self, NewSchedule};
+use netraven_store::schedules::{self, Plan};
 use netraven_store::{StoreError, tags};
 use std::time::Duration;
 
@@ -59,18 +58,18 @@ async fn names_that_would_break_lists_and_names_that_are_taken_are_refused() {
 #[tokio::test]
 async fn a_tag_that_a_schedule_targets_stays() {
     let Some(fixture) = fixture().await else { return };
-    let schedule = NewSchedule {
-        name: "nightly".into(),
-        kind: JobKind::Backup,
-        every: Duration::from_secs(86400),
-        target: TargetSelection::Tags(vec!["other".into(), tags::DEFAULT.into()]),
-        first_run: None,
-    };
+    fixture.add_device("r1").await;
     tags::add(&fixture.store, "other", "label").await.unwrap();
-    schedules::add(&fixture.store, &schedule).await.unwrap();
-    let error = tags::remove(&fixture.store, tags::DEFAULT).await.unwrap_err();
-    assert!(matches!(&error, StoreError::InUse { by, .. } if by.contains("nightly")), "{error}");
-    schedules::remove(&fixture.store, "nightly").await.unwrap();
+    tags::attach_device(&fixture.store, "r1", "other").await.unwrap();
+    let now = schedules::clock(&fixture.store).await.unwrap();
+    let names = || vec!["other".to_owned(), tags::DEFAULT.to_owned()];
+    for target in [TargetSelection::Tags(names()), TargetSelection::AllTags(names())] {
+        let plan = Plan::backup_every("nightly", Duration::from_secs(86400), now, target);
+        schedules::add(&fixture.store, &plan, now).await.unwrap();
+        let error = tags::remove(&fixture.store, tags::DEFAULT).await.unwrap_err();
+        assert!(matches!(&error, StoreError::InUse { by, .. } if by.contains("nightly")), "{error}");
+        schedules::remove(&fixture.store, "nightly").await.unwrap();
+    }
     tags::remove(&fixture.store, tags::DEFAULT).await.unwrap();
 }
 

@@ -11,7 +11,7 @@ use crate::output::format::parse_duration;
 use crate::output::note;
 use crate::results::{Summary, Which};
 use crate::signals::StopSignals;
-use netraven_model::JobKind;
+use netraven_model::{DeviceId, JobKind};
 use netraven_store::jobs::{self, NewRun, Origin, RunCreated, TargetSelection};
 use netraven_store::{Store, devices};
 use serde_json::json;
@@ -67,7 +67,19 @@ pub async fn run(args: Args, context: &Context) -> Result {
 async fn collect(args: &Args, context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
     let store = &database.store;
     let created = start(store, selection(args, store).await?).await?;
-    if args.no_wait {
+    see_through(created, args.no_wait, context, database, signals).await
+}
+
+/// Waits for a run and tells what became of it, or leaves it to a worker.
+pub async fn see_through(
+    created: RunCreated,
+    no_wait: bool,
+    context: &Context,
+    database: &Database,
+    signals: &mut StopSignals,
+) -> Result {
+    let store = &database.store;
+    if no_wait {
         return leave(created, context, store).await;
     }
     let ended = follow(context, database, created.run, signals, Help::IfNoneIsAlive).await?;
@@ -108,8 +120,13 @@ async fn selection(args: &Args, store: &Store) -> Result<TargetSelection> {
     if !args.tags.is_empty() {
         return Ok(TargetSelection::Tags(args.tags.clone()));
     }
-    let mut ids = Vec::with_capacity(args.devices.len());
-    for name in &args.devices {
+    Ok(TargetSelection::Devices(devices_named(&args.devices, store).await?))
+}
+
+/// The devices of these names; none of them is disabled.
+pub async fn devices_named(names: &[String], store: &Store) -> Result<Vec<DeviceId>> {
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
         let device = devices::get(store, name).await?;
         if device.status == "disabled" {
             return Err(CliError::usage(format!("device {name} is disabled"))
@@ -117,11 +134,11 @@ async fn selection(args: &Args, store: &Store) -> Result<TargetSelection> {
         }
         ids.push(device.id);
     }
-    Ok(TargetSelection::Devices(ids))
+    Ok(ids)
 }
 
 /// Name of the person at the keyboard.
-fn user() -> String {
+pub fn user() -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
     user.map_or_else(|| "unknown".to_owned(), |user| user.name)
 }

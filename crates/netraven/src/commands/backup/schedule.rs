@@ -1,15 +1,11 @@
 use super::{Args, selection};
-use crate::commands::schedule::{target, view};
+use crate::commands::schedule::{SHORTEST, describe, view};
 use crate::context::Context;
 use crate::error::{CliError, Result};
-use crate::output::format::{duration, time};
-use netraven_model::JobKind;
+use crate::output::format::duration;
 use netraven_store::Store;
-use netraven_store::schedules::{self, NewSchedule};
+use netraven_store::schedules::{self, Plan};
 use std::time::Duration;
-
-/// Shorter intervals would keep devices busy with nothing else.
-const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Makes a schedule of what would be collected now.
 pub async fn add(args: &Args, every: Duration, context: &Context, store: &Store) -> Result {
@@ -17,25 +13,10 @@ pub async fn add(args: &Args, every: Duration, context: &Context, store: &Store)
         let message = format!("--every: expected at least {}, found {}", duration(SHORTEST), duration(every));
         return Err(CliError::usage(message));
     }
-    let new = NewSchedule {
-        name: args.name.clone().unwrap_or_else(|| name(args, every)),
-        kind: JobKind::Backup,
-        every,
-        target: selection(args, store).await?,
-        first_run: None,
-    };
-    let made = schedules::add(store, &new).await?;
-    context.output.show(
-        || view(&made),
-        || {
-            let (which, every) = (target(&made.target), duration(made.every));
-            format!(
-                "schedule {}: {which} every {every}, first at {} UTC while `netraven up` runs",
-                made.name,
-                time(made.next_run)
-            )
-        },
-    )
+    let name = args.name.clone().unwrap_or_else(|| name(args, every));
+    let (now, target) = (schedules::clock(store).await?, selection(args, store).await?);
+    let made = schedules::add(store, &Plan::backup_every(name, every, now, target), now).await?;
+    context.output.show(|| view(&made), || format!("schedule {}: {}", made.plan.name, describe(&made)))
 }
 
 /// `backup-all-1h`, `backup-core-paris-1h`

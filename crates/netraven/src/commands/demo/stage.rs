@@ -20,7 +20,7 @@ use netraven_service::Definitions;
 use netraven_store::credentials::{self, NewCredential};
 use netraven_store::devices::{self, DeviceFilter, OnExisting};
 use netraven_store::jobs::TargetSelection;
-use netraven_store::schedules::{self, NewSchedule};
+use netraven_store::schedules::{self, Plan};
 use netraven_store::{Store, StoreError};
 use serde_json::json;
 use std::collections::HashSet;
@@ -213,20 +213,14 @@ async fn add_credential(context: &Context, store: &Store, device: &LabDevice) ->
 
 /// Makes the schedule or switches it.
 async fn switch_schedule(store: &Store, enabled: bool) -> Result {
-    match schedules::enable(store, NAME, enabled).await {
+    let now = schedules::clock(store).await?;
+    match schedules::enable(store, NAME, enabled, now).await {
         Err(StoreError::NotFound { .. }) if !enabled => Ok(()),
         Err(StoreError::NotFound { .. }) => {
             let target = TargetSelection::Tags(vec![NAME.to_owned()]);
-            let new = NewSchedule {
-                name: NAME.to_owned(),
-                kind: JobKind::Backup,
-                every: EVERY,
-                target,
-                first_run: None,
-            };
-            schedules::add(store, &new).await?;
+            schedules::add(store, &Plan::backup_every(NAME, EVERY, now, target), now).await?;
             Ok(())
         }
-        switched => Ok(switched?),
+        switched => Ok(switched.map(drop)?),
     }
 }
