@@ -15,7 +15,6 @@ use crate::sealing::{self, Secrets};
 use crate::signals::StopSignals;
 use crate::work;
 use netraven_lab::{Lab, LabDevice};
-use netraven_model::JobKind;
 use netraven_service::Definitions;
 use netraven_store::credentials::{self, NewCredential};
 use netraven_store::devices::{self, DeviceFilter, OnExisting};

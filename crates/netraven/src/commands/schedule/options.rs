@@ -67,22 +67,22 @@ pub struct What {
 
 /// Which devices are taken.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Which", group(clap::ArgGroup::new("target")))]
+#[command(next_help_heading = "Which")]
 pub struct Which {
     /// All devices that are not disabled
     #[arg(long, group = "target")]
     all: bool,
     /// Devices with this tag; may be repeated, one of them is enough
-    #[arg(long = "tag", short, group = "tagged", value_name = "TAG", value_parser = fields::tag)]
+    #[arg(long = "tag", short, group = "target", value_name = "TAG", value_parser = fields::tag)]
     tags: Vec<String>,
     /// With several --tag: only devices that have them all
-    #[arg(long, requires = "tagged")]
+    #[arg(long, requires = "tags")]
     every_tag: bool,
     /// Devices at this site; may be repeated
-    #[arg(long = "site", value_name = "SITE", conflicts_with_all = ["target", "tagged"], value_parser = fields::line)]
+    #[arg(long = "site", value_name = "SITE", group = "target", value_parser = fields::line)]
     sites: Vec<String>,
     /// This device; may be repeated
-    #[arg(long = "device", short, value_name = "NAME", conflicts_with_all = ["target", "tagged", "sites"])]
+    #[arg(long = "device", short, value_name = "NAME", group = "target")]
     devices: Vec<String>,
 }
 
