@@ -122,7 +122,9 @@ impl Calendar {
             Timing::Cron(cron) => {
                 let next = |after: &DateTime<Utc>| cron.next_after(self.zone, *after);
                 let first = cron.next_after(self.zone, now);
-                let times: Vec<_> = std::iter::successors(first, next).take(PAUSES).collect();
+                let soon = |at: &DateTime<Utc>| *at - now < HORIZON;
+                let times: Vec<_> =
+                    std::iter::successors(first, next).take_while(soon).take(PAUSES).collect();
                 times.windows(2).filter_map(|pair| Some(*pair.get(1)? - *pair.first()?)).min()
             }
         }
