@@ -118,6 +118,7 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         (&["--cron", "0 25 * * *"], "--cron: the hour '25' cannot be used; expected 0-23"),
         (&["--cron", "@daily", "--zone", "Zurich"], "did you mean 'Europe/Zurich'?"),
         (&["--cron", "@daily", "--zone", "Europe/Zurch"], "did you mean 'Europe/Zurich'?"),
+        (&["--cron", "@daily", "--zone", "Zürich"], "did you mean 'Europe/Zurich'?"),
         (&["--cron", "@daily", "--window", "22-5"], "--window: expected times such as 22:00-05:00"),
         (&["--cron", "@daily", "--blackout", "2026-12-24..2026-12-20"], "--blackout: "),
         (
@@ -154,6 +155,16 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         .run(&["schedule", "add", "x", "--every", "1h", "--device", "r1"])
         .failed(2, "device r1 is disabled");
     assert_eq!(place.json(&["schedule", "list"]), json!([]));
+}
+
+#[tokio::test]
+async fn devices_are_shown_with_their_names() {
+    let Some(place) = place().await else { return };
+    place.good(&["schedule", "add", "two", "--every", "1h", "--device", "r2", "--device", "r1"]);
+    assert_eq!(place.json(&["schedule", "show", "two"])["devices"], json!(["r1", "r2"]));
+    assert!(place.good(&["schedule", "show", "two"]).contains("2 devices: r1, r2"));
+    place.good(&["device", "remove", "r2", "--yes"]);
+    assert!(place.good(&["schedule", "show", "two"]).contains("2 devices: r1, 1 of them removed"));
 }
 
 #[test]

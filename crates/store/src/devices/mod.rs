@@ -126,6 +126,15 @@ pub async fn get(store: &Store, name_or_id: &str) -> Result<Device, StoreError> 
         .ok_or_else(|| StoreError::not_found("device", name_or_id))
 }
 
+/// The names of devices, sorted; those that are gone have none.
+pub async fn names(store: &Store, ids: &[DeviceId]) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar("SELECT hostname FROM devices WHERE id = ANY ($1) ORDER BY hostname")
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(store.reader())
+        .await
+        .map_err(StoreError::query("look up the names of devices"))
+}
+
 /// Lists devices by name.
 pub async fn list(store: &Store, filter: &DeviceFilter) -> Result<Vec<Device>, StoreError> {
     const ANY: &str = list_select!("cardinality($1::bigint[]) = 0");

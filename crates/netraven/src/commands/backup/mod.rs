@@ -123,7 +123,7 @@ async fn selection(args: &Args, store: &Store) -> Result<TargetSelection> {
     Ok(TargetSelection::Devices(devices_named(&args.devices, store).await?))
 }
 
-/// The devices of these names; none of them is disabled.
+/// The devices of these names, each once; none of them is disabled.
 pub async fn devices_named(names: &[String], store: &Store) -> Result<Vec<DeviceId>> {
     let mut ids = Vec::with_capacity(names.len());
     for name in names {
@@ -134,6 +134,8 @@ pub async fn devices_named(names: &[String], store: &Store) -> Result<Vec<Device
         }
         ids.push(device.id);
     }
+    ids.sort();
+    ids.dedup();
     Ok(ids)
 }
 

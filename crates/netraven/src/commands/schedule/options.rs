@@ -112,8 +112,7 @@ impl When {
             Ok(zone) => Ok(Some(zone)),
             Err(error) if error.reason.contains("did you mean") => Err(usage(error)),
             Err(error) => {
-                let meant = suggestion(nearest(name, schedule::zones()));
-                Err(CliError::usage(format!("--zone: {}{meant}", error.reason)))
+                Err(CliError::usage(format!("--zone: {}{}", error.reason, suggestion(nearest_zone(name)))))
             }
         }
     }
@@ -188,6 +187,15 @@ impl Which {
 /// As an error of the command line, which names the option.
 pub fn usage(error: ScheduleError) -> CliError {
     CliError::usage(format!("--{}: {}", error.what, error.reason))
+}
+
+/// The zone that was probably meant: people misspell the whole name or write the city alone.
+fn nearest_zone(name: &str) -> Option<&'static str> {
+    let city = |zone: &'static str| zone.rsplit('/').next().unwrap_or(zone);
+    nearest(name, schedule::zones()).or_else(|| {
+        let meant = nearest(name, schedule::zones().map(city))?;
+        schedule::zones().find(|zone| city(zone) == meant)
+    })
 }
 
 fn spans(texts: &[String], read: fn(&str) -> Result<Span, ScheduleError>) -> Result<Option<Vec<Span>>> {

@@ -9,6 +9,7 @@ use crate::output::format::{duration, or_dash, time, time_or_dash};
 use crate::output::table::{Column, pairs, render};
 use chrono::{DateTime, TimeDelta, Utc};
 use netraven_model::schedule::{self, Calendar, Occurrence, Span, Timing};
+use netraven_store::devices;
 use netraven_store::jobs::TargetSelection;
 use netraven_store::schedules::{self, Schedule};
 use serde_json::{Value, json};
@@ -55,8 +56,13 @@ pub fn preview(args: &Preview, context: &Context) -> Result {
 
 /// `netraven schedule show`
 pub async fn show(name: &str, context: &Context) -> Result {
-    let (schedule, now) = with_store(context, async |store| {
-        Ok((schedules::get(store, name).await?, schedules::clock(store).await?))
+    let (schedule, devices, now) = with_store(context, async |store| {
+        let schedule = schedules::get(store, name).await?;
+        let devices = match &schedule.plan.target {
+            TargetSelection::Devices(ids) => Some(devices::names(store, ids).await?),
+            _ => None,
+        };
+        Ok((schedule, devices, schedules::clock(store).await?))
     })
     .await?;
     let runs = next_runs(&schedule, now);
@@ -66,11 +72,12 @@ pub async fn show(name: &str, context: &Context) -> Result {
             let mut json = view(&schedule);
             if let Value::Object(fields) = &mut json {
                 fields.insert("next_runs".to_owned(), runs_to_json(calendar, &runs));
+                fields.extend(devices.as_ref().map(|names| ("devices".to_owned(), json!(names))));
             }
             json
         },
         || {
-            let mut text = details(&schedule);
+            let mut text = details(&schedule, devices.as_deref());
             if !schedule.enabled {
                 text += "\nIt is disabled. Enabled, it would start:\n";
             }
@@ -141,6 +148,14 @@ pub fn target(selection: &TargetSelection) -> String {
     }
 }
 
+/// As [`target`], with the names of single devices.
+fn target_by_name(selection: &TargetSelection, devices: Option<&[String]>) -> String {
+    let (TargetSelection::Devices(ids), Some(names)) = (selection, devices) else { return target(selection) };
+    let gone = ids.len().saturating_sub(names.len());
+    let gone = if gone == 0 { Vec::new() } else { vec![format!("{gone} of them removed")] };
+    format!("{}: {}", target(selection), [names, &gone].concat().join(", "))
+}
+
 /// `all devices, every 1h, next at 2026-11-21 18:00:00 UTC while a worker runs`
 pub fn describe(schedule: &Schedule) -> String {
     let plan = &schedule.plan;
@@ -151,7 +166,7 @@ pub fn describe(schedule: &Schedule) -> String {
     format!("{}, {}, {next}", target(&plan.target), when(&plan.calendar))
 }
 
-fn details(schedule: &Schedule) -> String {
+fn details(schedule: &Schedule, devices: Option<&[String]>) -> String {
     let (plan, calendar) = (&schedule.plan, &schedule.plan.calendar);
     let spread = if plan.jitter.is_zero() { "-".to_owned() } else { duration(plan.jitter) };
     pairs([
@@ -159,7 +174,7 @@ fn details(schedule: &Schedule) -> String {
         ("description", or_dash(plan.description.as_deref())),
         ("what", plan.kind.as_str().to_owned()),
         ("commands", or_dash(Some(&plan.commands.join("; ")))),
-        ("which", target(&plan.target)),
+        ("which", target_by_name(&plan.target, devices)),
         ("when", when(calendar)),
         ("zone", calendar.zone.name().to_owned()),
         ("windows", or_dash(Some(&words(&calendar.windows).join("; ")))),
