@@ -4,7 +4,7 @@
 mod support;
 
 use netraven_lab::{Failing, Failures, Lab, LabSettings};
-use netraven_model::{JobKind, JobStatus, Outcome};
+use netraven_model::{JobStatus, Outcome};
 use netraven_store::jobs::TargetSelection;
 use netraven_store::schedules::{self, Plan};
 use netraven_store::{jobs, workers};
