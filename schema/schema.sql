@@ -349,12 +349,14 @@ CREATE TABLE netraven.devices (
     jump_host bigint,
     tls text DEFAULT 'verify'::text NOT NULL,
     tls_legacy boolean DEFAULT false NOT NULL,
+    last_error_phase text,
     failures_in_row integer DEFAULT 0 NOT NULL,
     circuit_open_until timestamp with time zone,
     CONSTRAINT devices_check CHECK ((jump_host <> id)),
     CONSTRAINT devices_device_type_check CHECK ((device_type <> ''::text)),
     CONSTRAINT devices_failures_in_row_check CHECK ((failures_in_row >= 0)),
     CONSTRAINT devices_ip_address_check CHECK ((ip_address <> ''::text)),
+    CONSTRAINT devices_last_error_phase_check CHECK ((last_error_phase <> ''::text)),
     CONSTRAINT devices_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT devices_protocol_check CHECK ((protocol = ANY (ARRAY['ssh'::text, 'telnet'::text, 'http'::text]))),
     CONSTRAINT devices_ssh_profile_check CHECK ((ssh_profile = ANY (ARRAY['modern'::text, 'compatible'::text, 'legacy'::text]))),
@@ -451,6 +453,7 @@ CREATE TABLE netraven.jobs (
     version_id bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     commands text[] DEFAULT '{}'::text[] NOT NULL,
+    site text DEFAULT ''::text NOT NULL,
     not_after timestamp with time zone,
     CONSTRAINT jobs_check CHECK (((status = 'done'::text) = (outcome IS NOT NULL))),
     CONSTRAINT jobs_check1 CHECK (((status = 'running'::text) = ((lease_until IS NOT NULL) AND (worker IS NOT NULL)))),
@@ -954,7 +957,7 @@ CREATE INDEX jobs_completed ON netraven.jobs USING btree (completed_at) WHERE (c
 
 CREATE INDEX jobs_device ON netraven.jobs USING btree (device_id, id);
 
-CREATE INDEX jobs_due ON netraven.jobs USING btree (priority, scheduled_for, id) WHERE (status = 'queued'::text);
+CREATE INDEX jobs_due ON netraven.jobs USING btree (priority, site, scheduled_for, id) WHERE (status = 'queued'::text);
 
 CREATE INDEX jobs_lease ON netraven.jobs USING btree (lease_until) WHERE (status = 'running'::text);
 

@@ -37,6 +37,8 @@ ALTER TABLE netraven.runs
 
 ALTER TABLE netraven.jobs
     ADD COLUMN commands text[] NOT NULL DEFAULT '{}',
+    -- The device's when the job was made; empty where it had none. Of one priority the sites take turns.
+    ADD COLUMN site text NOT NULL DEFAULT '',
     -- A job that has not begun by then ends skipped: its window is closed.
     ADD COLUMN not_after timestamptz,
     DROP CONSTRAINT jobs_outcome_check,
@@ -49,10 +51,14 @@ ALTER TABLE netraven.job_attempts
 DROP INDEX netraven.jobs_one_active_per_device_and_kind;
 CREATE UNIQUE INDEX jobs_one_active_per_device_and_kind ON netraven.jobs (device_id, kind, commands)
     WHERE status IN ('queued', 'running');
+DROP INDEX netraven.jobs_due;
+CREATE INDEX jobs_due ON netraven.jobs (priority, site, scheduled_for, id) WHERE status = 'queued';
 CREATE INDEX jobs_not_after ON netraven.jobs (not_after) WHERE status = 'queued' AND not_after IS NOT NULL;
 
 -- The circuit breaker: so many jobs failed in a row, and schedules leave the device alone until then.
 ALTER TABLE netraven.devices
+    -- Where in the session the last job failed: what a later job came beyond is no trouble any more.
+    ADD COLUMN last_error_phase text CHECK (last_error_phase <> ''),
     ADD COLUMN failures_in_row integer NOT NULL DEFAULT 0 CHECK (failures_in_row >= 0),
     ADD COLUMN circuit_open_until timestamptz;
 

@@ -1,7 +1,8 @@
 //! What is written to the job log: a closed set of events, rendered in one place.
 //!
 //! There is no event with free text from a device, so that none can carry a secret: what a device
-//! said is quoted only in a [`Failure`], which has been through the secret finder.
+//! said is quoted only in a [`Failure`] and in the answer to a command that somebody asked for, and both have been
+//! through the secret finder.
 
 use crate::{CredentialId, DeviceId, Failure, JobId, SshProfile, VersionId};
 use chrono::{DateTime, Utc};
@@ -102,6 +103,29 @@ pub enum Event {
         /// Until the prompt came back.
         millis: u64,
     },
+    /// A command that somebody asked for was answered.
+    CommandAnswered {
+        /// The command, as a log may show it.
+        command: String,
+        /// Size of the whole answer.
+        bytes: u64,
+        /// Until the prompt came back.
+        millis: u64,
+        /// Whether the device carried it out.
+        accepted: bool,
+        /// The answer without lines that hold secrets, cut where it is long.
+        output: String,
+    },
+    /// The device answers at its port and speaks its protocol.
+    Reached {
+        /// Until it had introduced itself.
+        millis: u64,
+    },
+    /// The job was not begun.
+    Skipped {
+        /// Why.
+        failure: Failure,
+    },
     /// An optional command was refused by the device.
     CommandSkipped {
         /// The command, as the platform defines it.
@@ -160,6 +184,9 @@ impl Event {
             Self::JumpHostKeyLearned { .. } => "jump_host_key_learned",
             Self::PlatformRecognised { .. } => "platform_recognised",
             Self::CommandOutput { .. } => "command_output",
+            Self::CommandAnswered { .. } => "command_answered",
+            Self::Reached { .. } => "reached",
+            Self::Skipped { .. } => "skipped",
             Self::CommandSkipped { .. } => "command_skipped",
             Self::VersionStored { .. } => "version_stored",
             Self::RulesChanged { .. } => "rules_changed",
@@ -179,6 +206,8 @@ impl Event {
             | Self::CredentialRefused { .. }
             | Self::WeakSsh { .. }
             | Self::MuchSmaller { .. }
+            | Self::Skipped { .. }
+            | Self::CommandAnswered { accepted: false, .. }
             | Self::CommandSkipped { .. } => EventLevel::Warning,
             Self::Failed { .. } | Self::CredentialSuspended { .. } => EventLevel::Error,
             _ => EventLevel::Info,
@@ -188,10 +217,19 @@ impl Event {
     /// Whether it tells of success; `None` where the question makes no sense.
     pub fn success(&self) -> Option<bool> {
         match self {
-            Self::LoggedIn { .. } | Self::CommandOutput { .. } => Some(true),
+            Self::LoggedIn { .. } | Self::CommandOutput { .. } | Self::Reached { .. } => Some(true),
+            Self::CommandAnswered { accepted, .. } => Some(*accepted),
             Self::VersionStored { .. } | Self::RulesChanged { .. } | Self::Unchanged => Some(true),
             Self::Failed { .. } | Self::ConnectionRetried { .. } => Some(false),
             Self::CredentialRefused { .. } | Self::CommandSkipped { .. } => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What a device answered, for the log's own column; `None` for all other events.
+    pub fn output(&self) -> Option<&str> {
+        match self {
+            Self::CommandAnswered { output, .. } => Some(output),
             _ => None,
         }
     }
@@ -230,6 +268,14 @@ impl Event {
             Self::CommandOutput { command, bytes, millis } => {
                 format!("`{command}` answered with {bytes} bytes in {millis} ms")
             }
+            Self::CommandAnswered { command, bytes, millis, accepted: true, .. } => {
+                format!("`{command}` answered with {bytes} bytes in {millis} ms")
+            }
+            Self::CommandAnswered { command, .. } => format!("the device refused `{command}`"),
+            Self::Reached { millis } => {
+                format!("the device answers and speaks its protocol, after {millis} ms")
+            }
+            Self::Skipped { failure } => format!("skipped: {}", failure.message),
             Self::CommandSkipped { command } => {
                 format!("the device does not know the optional `{command}`")
             }
@@ -285,6 +331,14 @@ mod tests {
             Event::Failed { failure },
             Event::CommandSkipped { command: "x".into() },
             Event::CredentialSuspended { credential: CredentialId(1), devices: 3 },
+            Event::CommandAnswered {
+                command: "show clock".into(),
+                bytes: 9,
+                millis: 3,
+                accepted: true,
+                output: "12:00:00\n".into(),
+            },
+            Event::Reached { millis: 4 },
             Event::MuchSmaller { before: 2, now: 1 },
             Event::WeakSsh { profile: SshProfile::Legacy, algorithms: vec!["ssh-dss".into()] },
         ] {

@@ -120,9 +120,15 @@ codes! {
     /// The worker died or lost its lease while the job ran.
     LeaseLost = "lease_lost", transient: true,
         hint: "the job is taken up again by itself";
-    /// A kind of job that this release does not carry out.
+    /// Something that this build, or this way of speaking with the device, does not have.
     Unsupported = "unsupported", transient: false,
-        hint: "use a release that does, or start a backup instead";
+        hint: "use a build, or a protocol, that has it; the message says what is missing";
+    /// The circuit breaker is open: schedules leave the device alone for a while.
+    CircuitOpen = "circuit_open", transient: false,
+        hint: "put right what the last error says; a backup that you start runs at once, and `netraven device resume NAME` closes the circuit";
+    /// The job had not begun when its window closed.
+    WindowClosed = "window_closed", transient: false,
+        hint: "widen the schedule's window, spread its runs over less time, or allow more sessions at once";
     /// Something on our own side, named in the message.
     Internal = "internal", transient: true,
         hint: "see NetRaven's own log";
@@ -163,9 +169,22 @@ pub enum Phase {
     Logout,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// All of them, in the order of a session.
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::Handshake,
+        Self::Authenticate,
+        Self::Login,
+        Self::Enable,
+        Self::Prepare,
+        Self::Collect,
+        Self::Logout,
+    ];
+
+    /// The word stored in the database and shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Connect => "connect",
             Self::Handshake => "handshake",
             Self::Authenticate => "authenticate",
@@ -174,7 +193,18 @@ impl fmt::Display for Phase {
             Self::Prepare => "prepare",
             Self::Collect => "collect",
             Self::Logout => "logout",
-        })
+        }
+    }
+
+    /// The phase of a stored word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == name)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -219,5 +249,14 @@ mod tests {
             assert!(!code.hint().is_empty());
         }
         assert_eq!(ErrorCode::from_name("execution expired"), None);
+    }
+
+    #[test]
+    fn phases_find_back_by_their_words() {
+        for phase in Phase::ALL {
+            assert_eq!(Phase::from_name(phase.as_str()), Some(phase));
+            assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+        }
+        assert_eq!(Phase::from_name("later"), None);
     }
 }

@@ -68,6 +68,18 @@ impl Backoff {
         let factor = self.factor.saturating_pow(attempt.saturating_sub(1));
         Some(self.base.saturating_mul(factor).min(self.limit))
     }
+
+    /// As [`Self::after`], spread: one half of the wait is certain, of the other half `share` (0 to 1) is taken ("equal
+    /// jitter"). So no wait is short, and what failed together does not come back together.
+    pub fn spread(&self, attempt: u32, share: f64) -> Option<Duration> {
+        self.after(attempt).map(|wait| wait.mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0))
+    }
+}
+
+/// Any number from 0 to 1, for what must not happen in step.
+pub fn chance() -> f64 {
+    let [byte, other, ..] = *uuid::Uuid::new_v4().as_bytes();
+    f64::from(u16::from_be_bytes([byte, other])) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]
@@ -82,6 +94,28 @@ mod tests {
         assert_eq!(waits, [Some(2), Some(6), Some(18), Some(20), None, None]);
         let huge = Backoff { attempts: u32::MAX, ..backoff };
         assert_eq!(huge.after(4_000_000), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn a_spread_wait_is_between_half_of_it_and_all_of_it() {
+        let backoff =
+            Backoff { attempts: 3, base: Duration::from_secs(8), factor: 2, limit: Duration::from_secs(300) };
+        let seconds = |attempt, share| backoff.spread(attempt, share).map(|wait| wait.as_secs());
+        for (attempt, share, expected) in [
+            (1, 0.0, Some(4)),
+            (1, 0.5, Some(6)),
+            (1, 1.0, Some(8)),
+            (2, 1.0, Some(16)),
+            (2, -7.0, Some(8)),
+            (2, 7.0, Some(16)),
+            (3, 0.5, None),
+        ] {
+            assert_eq!(seconds(attempt, share), expected, "attempt {attempt}, share {share}");
+        }
+        let drawn: Vec<f64> = (0..100).map(|_| chance()).collect();
+        assert!(
+            drawn.iter().all(|share| (0.0..=1.0).contains(share)) && drawn.iter().any(|n| *n != drawn[0])
+        );
     }
 
     #[test]

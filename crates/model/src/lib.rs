@@ -9,6 +9,7 @@
 mod words;
 
 mod access;
+mod breaker;
 mod device;
 pub mod diff;
 mod event;
@@ -22,12 +23,13 @@ mod secret;
 mod tls;
 
 pub use access::{Protocol, SshProfile};
+pub use breaker::Breaker;
 pub use device::{DeviceName, DeviceNameError, HostKey, Target};
 pub use event::{Event, EventLevel, JobEvent};
 pub use failure::{ErrorCode, Failure, Phase};
 pub use hash::Hash256;
 pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, TagRuleId, UserId, VersionId};
-pub use job::{Backoff, JobKind, JobStatus, Outcome};
+pub use job::{Backoff, JobKind, JobStatus, Outcome, chance};
 pub use part::{Facts, PartKind, Span};
 pub use secret::{Capture, Login, Secret};
 pub use tls::{CertificateCheck, CertificatePin, NoPin, TlsTrust};

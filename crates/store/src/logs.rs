@@ -33,6 +33,8 @@ pub struct LogEntry {
     pub success: Option<bool>,
     /// The event's own fields.
     pub details: Option<Value>,
+    /// What the device answered, redacted; for answers to commands that somebody asked for.
+    pub output: Option<String>,
 }
 
 /// The dialogue of one session.
@@ -145,7 +147,7 @@ async fn insert_together(
 
 async fn copy_events(tx: &mut PgConnection, rows: &[u8]) -> sqlx::Result<()> {
     const COPY: &str =
-        "COPY job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
+        "COPY job_logs (id, job_id, device_id, timestamp, level, event, message, success, details, output)
         FROM STDIN (FORMAT binary)";
     let mut copy = tx.copy_in_raw(COPY).await?;
     copy.send(rows).await?;
@@ -154,7 +156,7 @@ async fn copy_events(tx: &mut PgConnection, rows: &[u8]) -> sqlx::Result<()> {
 
 /// The events as `COPY` takes them.
 fn rows_of(events: &[&JobEvent]) -> Vec<u8> {
-    let mut rows = copy::Rows::new(9);
+    let mut rows = copy::Rows::new(10);
     for event in events {
         rows.row()
             .uuid(event.id)
@@ -165,15 +167,17 @@ fn rows_of(events: &[&JobEvent]) -> Vec<u8> {
             .text(event.event.name())
             .text(&clean(&event.event.message()))
             .boolean(event.event.success())
-            .json(details(event).as_ref());
+            .json(details(event).as_ref())
+            .optional_text(event.event.output().map(clean).as_deref());
     }
     rows.finish()
 }
 
 async fn insert_events(tx: &mut PgConnection, events: &[&JobEvent]) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO job_logs (id, job_id, device_id, timestamp, level, event, message, success, details)
+    const INSERT: &str = "INSERT INTO job_logs (id, job_id, device_id, timestamp, level, event, message, success, details,
+            output)
         SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[],
-            $7::text[], $8::bool[], $9::jsonb[])
+            $7::text[], $8::bool[], $9::jsonb[], $10::text[])
         ON CONFLICT DO NOTHING";
     if events.is_empty() {
         return Ok(());
@@ -188,6 +192,7 @@ async fn insert_events(tx: &mut PgConnection, events: &[&JobEvent]) -> Result<()
         .bind(events.iter().map(|event| clean(&event.event.message()).into_owned()).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.event.success()).collect::<Vec<_>>())
         .bind(events.iter().map(|event| details(event)).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.event.output().map(clean)).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)
@@ -213,10 +218,11 @@ async fn write_dialogues(tx: &mut PgConnection, dialogues: &[&Dialogue]) -> Resu
         .map_err(StoreError::query("write connection logs"))
 }
 
-/// The event's fields without its name, which has a column; `None` where it has no fields.
+/// The event's fields without its name and output, which have columns; `None` where it has no others.
 fn details(event: &JobEvent) -> Option<Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(&event.event) else { return None };
     fields.remove("event");
+    fields.remove("output");
     (!fields.is_empty()).then(|| clean_json(Value::Object(fields)))
 }
 
@@ -245,6 +251,7 @@ impl FromRow<'_, PgRow> for LogEntry {
             message: row.try_get("message")?,
             success: row.try_get("success")?,
             details: row.try_get("details")?,
+            output: row.try_get("output")?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Trying again to connect.
 
 use crate::outcome::LoginResult;
-use netraven_model::{Backoff, ErrorCode, Failure, Phase};
+use netraven_model::{Backoff, ErrorCode, Failure, Phase, chance};
 use std::time::Duration;
 
 /// The wait before the next try to connect; `None` where there is to be none. Only what went wrong before anybody was asked
@@ -15,13 +15,8 @@ pub(crate) fn pause(
     let early = matches!(failure.phase, Phase::Connect | Phase::Handshake) && login == LoginResult::NotTried;
     // A peer that is no SSH server is none a second later.
     let worth = early && failure.code.is_transient() && failure.code != ErrorCode::SshProtocol;
-    backoff.after(attempt).filter(|_| worth).map(|wait| wait.mul_f64(0.5 + jitter() / 2.0))
-}
-
-/// Between 0 and 1: many devices behind one broken line must not come back in step.
-fn jitter() -> f64 {
-    let [byte, other, ..] = *uuid::Uuid::new_v4().as_bytes();
-    f64::from(u16::from_be_bytes([byte, other])) / f64::from(u16::MAX)
+    // Many devices behind one broken line must not come back in step.
+    backoff.spread(attempt, chance()).filter(|_| worth)
 }
 
 #[cfg(test)]

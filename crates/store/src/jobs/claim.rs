@@ -1,3 +1,4 @@
+use super::fair::{BEGIN, CLAIM, Load};
 use super::needs::{candidates, heads, hops, host_keys};
 use crate::credentials::StoredCredential;
 use crate::devices::{port, target, tls_trust};
@@ -22,6 +23,10 @@ pub struct ClaimedJob {
     pub run: Option<RunId>,
     /// What to do.
     pub kind: JobKind,
+    /// What a job of the kind `command` asks, in order.
+    pub commands: Vec<String>,
+    /// No attempt begins behind this.
+    pub not_after: Option<DateTime<Utc>>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// Proof of the lease: grows with each session of the device.
@@ -115,13 +120,29 @@ pub struct Previous {
     pub platform_digest: Hash256,
 }
 
-/// Takes at most `limit` due jobs of devices without a session. A job is given to one worker only, and a device has
-/// one session at most. Jobs that another worker is just looking at are passed over, not waited for.
+/// [`claim_beside`] nothing else that is under way.
 pub async fn claim(
     store: &Store,
     worker: &str,
     limit: u32,
     lease: Duration,
+) -> Result<Vec<ClaimedJob>, StoreError> {
+    claim_beside(store, worker, limit, lease, &Load::default()).await
+}
+
+/// Takes at most `limit` due jobs of devices without a session. A job is given to one worker only, and a device has
+/// one session at most. Jobs that another worker is just looking at are passed over, not waited for.
+///
+/// Lower priorities come first. Within one priority the sites take turns, those first where the worker has the fewest
+/// sessions under way, so that no site, however many jobs it has and however slow it is, keeps the others waiting; a site
+/// without room in `load` is left out. Within a site those come first that have waited longest. With jobs at several
+/// sites fewer than `limit` may come although there are more: claim again until nothing comes.
+pub async fn claim_beside(
+    store: &Store,
+    worker: &str,
+    limit: u32,
+    lease: Duration,
+    load: &Load,
 ) -> Result<Vec<ClaimedJob>, StoreError> {
     let begun = store.pool().begin_with(BEGIN).await;
     let mut tx = begun.map_err(StoreError::query("claim jobs"))?;
@@ -129,6 +150,10 @@ pub async fn claim(
         .bind(i64::from(limit))
         .bind(worker)
         .bind(lease.as_secs_f64())
+        .bind(load.sites())
+        .bind(load.sessions())
+        .bind(load.rooms())
+        .bind(load.room_elsewhere())
         .fetch_all(&mut *tx)
         .await
         .map_err(StoreError::query("claim jobs"))?;
@@ -153,35 +178,6 @@ pub async fn claim(
     Ok(jobs)
 }
 
-/// Without this the planner, whose statistics are older than the run that was queued a moment ago, takes all queued jobs
-/// and sorts them for each claim. The index gives them in order, and the claim stops after as many as it needs.
-const BEGIN: &str = "BEGIN; SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off";
-
-/// The rows are locked and tested in their newest state, which is why "has no session" stands on the device's row: a
-/// look into other rows would see the state before the lock.
-const CLAIM: &str = "WITH due AS (
-        SELECT j.id, j.device_id, j.priority, j.scheduled_for
-        FROM jobs j JOIN devices d ON d.id = j.device_id
-        WHERE j.status = 'queued' AND j.scheduled_for <= now() AND d.session_job IS NULL
-        ORDER BY j.priority, j.scheduled_for, j.id
-        LIMIT $1
-        FOR NO KEY UPDATE OF j, d SKIP LOCKED
-    ), chosen AS MATERIALIZED (
-        SELECT DISTINCT ON (device_id) id, device_id FROM due ORDER BY device_id, priority, scheduled_for, id
-    ), sessions AS (
-        UPDATE devices d SET session_job = c.id, session_token = d.session_token + 1
-        FROM chosen c WHERE d.id = c.device_id
-        RETURNING d.*
-    ), taken AS (
-        UPDATE jobs j SET status = 'running', worker = $2, token = s.session_token, attempts = j.attempts + 1,
-            started_at = now(), lease_until = now() + make_interval(secs => $3)
-        FROM sessions s WHERE j.id = s.session_job
-        RETURNING j.id, j.run_id, j.kind, j.attempts, j.priority, j.scheduled_for, s.id AS device_id, s.uuid,
-            s.hostname, s.ip_address, s.port, s.device_type, s.session_token, s.site, s.protocol, s.ssh_profile, s.tls,
-            s.tls_legacy
-    )
-    SELECT * FROM taken ORDER BY priority, scheduled_for, id";
-
 impl FromRow<'_, PgRow> for ClaimedJob {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let device = DeviceId(row.try_get("device_id")?);
@@ -191,6 +187,8 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             job: JobId(row.try_get("id")?),
             run: run.map(RunId),
             kind: word(row, "kind", JobKind::from_name)?,
+            commands: row.try_get("commands")?,
+            not_after: row.try_get("not_after")?,
             attempt: attempt.unsigned_abs(),
             token: row.try_get("session_token")?,
             device,
@@ -206,35 +204,5 @@ impl FromRow<'_, PgRow> for ClaimedJob {
             left_out: Vec::new(),
             refused: RefusedLogins::default(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::TestDatabase;
-    use sqlx::AssertSqlSafe;
-
-    #[tokio::test]
-    async fn jobs_are_claimed_along_their_index_and_not_sorted() {
-        const QUEUE: &str = "WITH made AS (
-                INSERT INTO devices (hostname, ip_address, device_type)
-                SELECT 'd' || n, '192.0.2.1', 'frr' FROM generate_series(1, 20000) n RETURNING id)
-            INSERT INTO jobs (device_id, kind) SELECT id, 'backup' FROM made";
-        let Some(database) = TestDatabase::create().await else { return };
-        let store = database.store().await;
-        sqlx::query(QUEUE).execute(store.pool()).await.unwrap();
-        let mut tx = store.pool().begin_with(BEGIN).await.unwrap();
-        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {CLAIM}")))
-            .bind(50_i64)
-            .bind("w1")
-            .bind(60.0)
-            .fetch_all(&mut *tx)
-            .await
-            .unwrap();
-        let plan = plan.join("\n");
-        let due = plan.split("CTE chosen").next().and_then(|plan| plan.split("CTE due").nth(1)).unwrap();
-        assert!(due.contains("Index Scan using jobs_due") && !due.contains("Sort"), "{plan}");
-        assert!(due.contains("Index Scan using devices_pkey"), "{plan}");
     }
 }

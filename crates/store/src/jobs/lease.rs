@@ -1,5 +1,5 @@
-use super::notify;
 use super::session::{free_devices, lock_devices};
+use super::{JOBS, notify};
 use crate::{Store, StoreError};
 use chrono::Utc;
 use netraven_model::{DeviceId, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
@@ -56,7 +56,7 @@ pub async fn release(store: &Store, worker: &str, jobs: &[JobId]) -> Result<u64,
         sqlx::query_scalar(MINE).bind(ids(jobs)).bind(worker).fetch_all(&mut *tx).await.map_err(&failed)?;
     free_devices(&mut tx, &mine).await?;
     sqlx::query(RELEASE).bind(&mine).execute(&mut *tx).await.map_err(&failed)?;
-    notify(&mut tx).await?;
+    notify(&mut tx, JOBS).await?;
     tx.commit().await.map_err(&failed)?;
     Ok(mine.len() as u64)
 }
@@ -86,7 +86,7 @@ pub async fn requeue_expired(store: &Store) -> Result<Vec<JobEvent>, StoreError>
     take_back(&mut tx, &expired, &failure()).await?;
     fail_devices(&mut tx, &lost, &failure()).await?;
     if !again.is_empty() {
-        notify(&mut tx).await?;
+        notify(&mut tx, JOBS).await?;
     }
     tx.commit().await.map_err(&failed)?;
     Ok(events(&expired))
@@ -153,13 +153,14 @@ async fn take_back(tx: &mut PgConnection, expired: &[Expired], failure: &Failure
 }
 
 async fn fail_devices(tx: &mut PgConnection, lost: &[&Expired], failure: &Failure) -> Result<(), StoreError> {
-    const FAIL: &str = "UPDATE devices SET last_error_code = $2, last_error = $3,
+    const FAIL: &str = "UPDATE devices SET last_error_code = $2, last_error = $3, last_error_phase = $4,
             status = CASE status WHEN 'disabled' THEN status ELSE 'failing' END
         WHERE id = ANY ($1)";
     sqlx::query(FAIL)
         .bind(lost.iter().map(|job| job.device_id).collect::<Vec<_>>())
         .bind(failure.code.as_str())
         .bind(&failure.message)
+        .bind(failure.phase.as_str())
         .execute(tx)
         .await
         .map(drop)

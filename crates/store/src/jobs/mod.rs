@@ -5,7 +5,9 @@
 //! session through `devices.session_job`; the token that grows with each session tells a late worker from the
 //! one that has the device now.
 
+mod cancel;
 mod claim;
+mod fair;
 mod finish;
 mod lease;
 mod list;
@@ -15,9 +17,14 @@ mod progress;
 mod runs;
 mod session;
 mod target;
+mod windows;
 
-pub use claim::{ClaimedJob, Hop, LeftOut, Previous, claim};
-pub use finish::{FinishError, Finished, FinishedResult, LearnedHop, Recognised, Recorded, finish};
+pub use cancel::cancel;
+pub use claim::{ClaimedJob, Hop, LeftOut, Previous, claim, claim_beside};
+pub use fair::Load;
+pub use finish::{
+    FinishError, Finished, FinishedResult, LearnedHop, Recognised, Recorded, finish, finish_with,
+};
 pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
 pub use listener::JobListener;
@@ -27,6 +34,7 @@ pub(crate) use runs::create_run_in;
 pub use runs::{NewRun, Origin, RunCreated, RunRow, cancel_run, create_run, runs_list};
 pub use target::TargetSelection;
 pub(crate) use target::{check_target, count_target};
+pub use windows::close_windows;
 
 use crate::StoreError;
 use sqlx::PgConnection;
@@ -35,14 +43,16 @@ use sqlx::PgConnection;
 pub const DEFAULT_PRIORITY: i32 = 100;
 
 /// The channel on which workers hear of new jobs.
-const CHANNEL: &str = "netraven_jobs";
+const JOBS: &str = "netraven_jobs";
+/// The channel on which they hear that a running job is to end.
+const CANCELLED: &str = "netraven_cancelled";
 
 /// Rings the bell when the transaction commits.
-async fn notify(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn notify(connection: &mut PgConnection, channel: &str) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_notify($1, '')")
-        .bind(CHANNEL)
+        .bind(channel)
         .execute(connection)
         .await
         .map(drop)
-        .map_err(StoreError::query("tell workers of new jobs"))
+        .map_err(StoreError::query("ring for the workers"))
 }

@@ -1,10 +1,10 @@
 use super::target::{Parameters, TargetSelection, check_target, taken};
-use super::{DEFAULT_PRIORITY, notify};
+use super::{CANCELLED, DEFAULT_PRIORITY, JOBS, notify};
 use crate::rows::word;
 use crate::text::clean;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use netraven_model::{JobKind, RunId, ScheduleId};
+use netraven_model::{ErrorCode, JobKind, RunId, ScheduleId};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -72,6 +72,8 @@ pub struct RunCreated {
     pub jobs: i64,
     /// Devices that had an active job of that kind already: it counts to this run, too.
     pub shared: i64,
+    /// Devices that the run leaves alone because their circuit breaker is open: their jobs are done, and skipped.
+    pub skipped: i64,
 }
 
 /// A run in a list.
@@ -102,7 +104,8 @@ pub struct RunRow {
 }
 
 /// Makes a run with a job for each device that it takes. A device that has an active job of this kind gets no
-/// second one; the run shares that job, which runs no later than the new one would and is not cancelled any more.
+/// second one; the run shares that job, which runs no later than the new one would and is not cancelled any more. A
+/// schedule's run skips devices whose circuit is open, unless it only asks whether they can be reached.
 ///
 /// # Errors
 /// [`StoreError::NotFound`] for a tag, site or device that does not exist. A selection without devices is a run without jobs.
@@ -118,25 +121,6 @@ pub async fn create_run(store: &Store, new: &NewRun) -> Result<RunCreated, Store
 pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result<RunCreated, StoreError> {
     const RUN: &str = "INSERT INTO runs (kind, origin, schedule_id, target, requested_by, commands)
         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
-    // An active job is locked by the conflict, so that it cannot end between being found and being shared.
-    const JOBS: &str = concat!(
-        "WITH wanted AS (SELECT d.id FROM devices d WHERE ",
-        taken!("$4", "$5", "$9", "$10"),
-        " ORDER BY d.id FOR KEY SHARE OF d
-        ), made AS (
-            INSERT INTO jobs AS j (device_id, run_id, kind, priority, commands, scheduled_for, not_after)
-            SELECT id, $1, $2, $3, $6, now() + make_interval(secs => $7) * random(), $8 FROM wanted ORDER BY id
-            ON CONFLICT (device_id, kind, commands) WHERE status IN ('queued', 'running') DO UPDATE
-                SET priority = least(j.priority, EXCLUDED.priority), cancel_requested = false,
-                    scheduled_for = least(j.scheduled_for, EXCLUDED.scheduled_for),
-                    not_after = CASE WHEN j.not_after IS NULL OR EXCLUDED.not_after IS NULL THEN NULL
-                                     ELSE greatest(j.not_after, EXCLUDED.not_after) END
-            RETURNING j.id, j.run_id
-        ), counted AS (
-            INSERT INTO run_jobs (run_id, job_id) SELECT $1, id FROM made
-        )
-        SELECT count(*) FILTER (WHERE run_id = $1), count(*) FILTER (WHERE run_id IS DISTINCT FROM $1) FROM made"
-    );
     let failed = StoreError::query("start a run");
     let (origin, schedule) = match new.origin {
         Origin::Person => ("person", None),
@@ -153,7 +137,7 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         .await
         .map_err(&failed)?;
     let target = Parameters::of(&new.target);
-    let (jobs, shared) = sqlx::query_as(JOBS)
+    let (jobs, shared, skipped) = sqlx::query_as(EXPAND)
         .bind(run)
         .bind(new.kind.as_str())
         .bind(new.priority)
@@ -164,12 +148,53 @@ pub(crate) async fn create_run_in(tx: &mut PgConnection, new: &NewRun) -> Result
         .bind(new.not_after)
         .bind(target.all_tags)
         .bind(target.sites)
+        .bind(schedule.is_some() && new.kind != JobKind::Reachability)
+        .bind(ErrorCode::CircuitOpen.as_str())
         .fetch_one(&mut *tx)
         .await
         .map_err(&failed)?;
-    notify(tx).await?;
-    Ok(RunCreated { run: RunId(run), jobs, shared })
+    notify(tx, JOBS).await?;
+    Ok(RunCreated { run: RunId(run), jobs, shared, skipped })
 }
+
+/// Makes the jobs of a run. An active job is locked by the conflict, so that it cannot end between being found and being
+/// shared; it is shared also where the device's circuit is open.
+const EXPAND: &str = concat!(
+    "WITH wanted AS (
+        SELECT d.id, coalesce(d.site, '') AS site, d.failures_in_row, d.last_error_code, d.circuit_open_until,
+            $11 AND coalesce(d.circuit_open_until > now(), false) AND NOT EXISTS (
+                SELECT 1 FROM jobs a WHERE a.device_id = d.id AND a.kind = $2 AND a.commands = $6
+                    AND a.status IN ('queued', 'running')) AS held
+        FROM devices d WHERE ",
+    taken!("$4", "$5", "$9", "$10"),
+    "
+        ORDER BY d.id FOR KEY SHARE OF d
+    ), made AS (
+        INSERT INTO jobs AS j (device_id, run_id, kind, priority, commands, site, scheduled_for, not_after)
+        SELECT id, $1, $2, $3, $6, site, now() + make_interval(secs => $7) * random(), $8
+        FROM wanted WHERE NOT held ORDER BY id
+        ON CONFLICT (device_id, kind, commands) WHERE status IN ('queued', 'running') DO UPDATE
+            SET priority = least(j.priority, EXCLUDED.priority), cancel_requested = false,
+                scheduled_for = least(j.scheduled_for, EXCLUDED.scheduled_for),
+                not_after = CASE WHEN j.not_after IS NULL OR EXCLUDED.not_after IS NULL THEN NULL
+                                 ELSE greatest(j.not_after, EXCLUDED.not_after) END
+        RETURNING j.id, j.run_id
+    ), skipped AS (
+        INSERT INTO jobs (device_id, run_id, kind, priority, commands, site, status, outcome, completed_at, error_code,
+            error)
+        SELECT id, $1, $2, $3, $6, site, 'done', 'skipped', now(), $12,
+            format('%s jobs of the device failed in a row, the last one with %s: schedules leave it alone until %s UTC',
+                failures_in_row, coalesce(last_error_code, 'an unknown error'),
+                to_char(circuit_open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+        FROM wanted WHERE held ORDER BY id
+        RETURNING id
+    ), counted AS (
+        INSERT INTO run_jobs (run_id, job_id) SELECT $1, id FROM made UNION ALL SELECT $1, id FROM skipped
+    )
+    SELECT count(*) FILTER (WHERE run_id = $1), count(*) FILTER (WHERE run_id IS DISTINCT FROM $1),
+        (SELECT count(*) FROM skipped)
+    FROM made"
+);
 
 /// Cancels a run: its queued jobs end at once, its running ones are marked for their workers. A job that another run
 /// still wants goes on. Answers how many jobs were cancelled or marked.
@@ -196,6 +221,7 @@ pub async fn cancel_run(store: &Store, run: RunId) -> Result<u64, StoreError> {
     let active: Vec<i64> = sqlx::query_scalar(LOCK).bind(run.0).fetch_all(&mut *tx).await.map_err(&failed)?;
     // A second statement, which sees the run that shared one of the jobs while we waited for its lock.
     let cancelled = sqlx::query(CANCEL).bind(active).execute(&mut *tx).await.map_err(&failed)?;
+    notify(&mut tx, CANCELLED).await?;
     tx.commit().await.map_err(&failed)?;
     Ok(cancelled.rows_affected())
 }

@@ -43,6 +43,10 @@ impl Rows {
         self.field(value.as_bytes())
     }
 
+    pub(super) fn optional_text(&mut self, value: Option<&str>) -> &mut Self {
+        self.optional(value.map(str::as_bytes))
+    }
+
     pub(super) fn boolean(&mut self, value: Option<bool>) -> &mut Self {
         self.optional(value.map(|value| [u8::from(value)]).as_ref().map(|bytes| &bytes[..]))
     }

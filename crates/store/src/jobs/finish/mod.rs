@@ -5,6 +5,7 @@
 //! [`Finished::credential_uses`].
 
 mod earlier;
+mod health;
 mod hops;
 mod plan;
 mod secrets;
@@ -17,8 +18,8 @@ use crate::logs::Dialogue;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use netraven_model::{
-    CredentialId, DeviceId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome, SshProfile,
-    VersionId,
+    Breaker, CredentialId, DeviceId, Event, Facts, Failure, Hash256, HostKey, JobEvent, JobId, Outcome,
+    SshProfile, VersionId,
 };
 use netraven_seal::SealedConfig;
 use plan::Accepted;
@@ -113,6 +114,8 @@ pub enum FinishedResult {
         /// What the device said about itself.
         facts: Facts,
     },
+    /// What was asked for was done; nothing is versioned by it.
+    Ok,
     /// It failed.
     Failed {
         /// Why.
@@ -159,20 +162,30 @@ pub enum FinishError {
     },
 }
 
+/// [`finish_with`] the usual circuit breaker.
+pub async fn finish(
+    store: &Store,
+    worker: &str,
+    batch: &[Finished],
+) -> Result<Vec<Result<Recorded, FinishError>>, StoreError> {
+    finish_with(store, worker, batch, &Breaker::default()).await
+}
+
 /// Records the results of a worker's jobs, in order one answer each. All that can be recorded is, in one
 /// transaction; a result that cannot be is answered for alone.
 ///
 /// # Errors
 /// The connection or the server failed. Where [`StoreError::is_transient`] says so, call again with the same batch: what
 /// was recorded already, because only the reply to the COMMIT was lost, is recognized and answered for as recorded.
-pub async fn finish(
+pub async fn finish_with(
     store: &Store,
     worker: &str,
     batch: &[Finished],
+    breaker: &Breaker,
 ) -> Result<Vec<Result<Recorded, FinishError>>, StoreError> {
-    match record(store, worker, batch).await {
+    match record(store, worker, batch, breaker).await {
         // One result that the database refuses must not cost the others theirs.
-        Err(error) if !error.is_transient() => one_by_one(store, worker, batch).await,
+        Err(error) if !error.is_transient() => one_by_one(store, worker, batch, breaker).await,
         recorded => recorded,
     }
 }
@@ -181,10 +194,11 @@ async fn one_by_one(
     store: &Store,
     worker: &str,
     batch: &[Finished],
+    breaker: &Breaker,
 ) -> Result<Vec<Result<Recorded, FinishError>>, StoreError> {
     let mut answers = Vec::with_capacity(batch.len());
     for finished in batch {
-        match record(store, worker, std::slice::from_ref(finished)).await {
+        match record(store, worker, std::slice::from_ref(finished), breaker).await {
             Ok(answer) => answers.extend(answer),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
@@ -199,11 +213,12 @@ async fn record(
     store: &Store,
     worker: &str,
     batch: &[Finished],
+    breaker: &Breaker,
 ) -> Result<Vec<Result<Recorded, FinishError>>, StoreError> {
     let ids: Vec<i64> = batch.iter().map(|finished| finished.job.0).collect();
     let mut tx = store.begin("record finished jobs").await?;
     lock_devices(&mut tx, &ids).await?;
-    let mut planned = plan::plan(&mut tx, worker, batch).await?;
+    let mut planned = plan::plan(&mut tx, worker, batch, breaker).await?;
     // Before anything is written: a result that comes twice in one batch was not recorded earlier.
     let stale = batch.iter().zip(&planned).filter(|(_, plan)| matches!(plan, Err(FinishError::Stale(_))));
     let mut earlier = earlier::find(&mut tx, worker, stale.map(|(finished, _)| finished).collect()).await?;

@@ -1,7 +1,10 @@
+use super::health::{Before, Health, judge};
 use super::{FinishError, Finished, FinishedResult, Recorded, own_event};
 use crate::StoreError;
-use crate::rows::hash;
-use netraven_model::{DeviceId, Facts, Failure, Hash256, JobId, JobStatus, Outcome, RunId, VersionId};
+use crate::rows::{hash, word};
+use netraven_model::{
+    Breaker, DeviceId, Facts, Failure, Hash256, JobId, JobKind, JobStatus, Outcome, RunId, VersionId,
+};
 use netraven_seal::{SealedConfig, SealedPart};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
@@ -17,6 +20,8 @@ pub(super) struct Accepted<'a> {
     pub device: DeviceId,
     pub run: Option<RunId>,
     pub end: End<'a>,
+    /// What becomes of the device.
+    pub health: Health,
     /// The version that the job stored or found unchanged.
     pub version: Option<(VersionId, i64)>,
 }
@@ -36,6 +41,8 @@ pub(super) enum End<'a> {
     },
     /// The newest version was seen again.
     Confirm { facts: &'a Facts },
+    /// What was asked for was done, and nothing is versioned by it.
+    Answered,
     /// Another attempt after a while.
     Retry { failure: &'a Failure, wait: Duration },
     /// Over without success.
@@ -49,7 +56,7 @@ pub(super) enum End<'a> {
 impl Accepted<'_> {
     pub(super) fn status(&self) -> JobStatus {
         match self.end {
-            End::Store { .. } | End::Confirm { .. } | End::Fail { .. } => JobStatus::Done,
+            End::Store { .. } | End::Confirm { .. } | End::Answered | End::Fail { .. } => JobStatus::Done,
             End::Retry { .. } | End::Requeue => JobStatus::Queued,
             End::Cancel { .. } => JobStatus::Cancelled,
         }
@@ -60,6 +67,7 @@ impl Accepted<'_> {
             End::Store { rules_only: false, .. } => Some(Outcome::Changed),
             End::Store { rules_only: true, .. } => Some(Outcome::Unchanged),
             End::Confirm { .. } => Some(Outcome::Unchanged),
+            End::Answered => Some(Outcome::Ok),
             End::Fail { .. } => Some(Outcome::Failed),
             End::Retry { .. } | End::Requeue | End::Cancel { .. } => None,
         }
@@ -69,7 +77,7 @@ impl Accepted<'_> {
         match self.end {
             End::Retry { failure, .. } | End::Fail { failure } => Some(failure),
             End::Cancel { failure } => failure,
-            End::Store { .. } | End::Confirm { .. } | End::Requeue => None,
+            End::Store { .. } | End::Confirm { .. } | End::Answered | End::Requeue => None,
         }
     }
 
@@ -97,12 +105,14 @@ pub(super) async fn plan<'a>(
     tx: &mut PgConnection,
     worker: &str,
     batch: &'a [Finished],
+    breaker: &Breaker,
 ) -> Result<Vec<Result<Accepted<'a>, FinishError>>, StoreError> {
     // A statement of its own after the one that waited for the locks: it sees what was committed before.
-    const JOBS: &str = "SELECT j.id, j.device_id, j.run_id, j.token, j.cancel_requested,
+    const JOBS: &str = "SELECT j.id, j.device_id, j.run_id, j.kind, j.token, j.cancel_requested,
             j.status = 'running' AND j.worker = $2 AS mine,
-            head.id AS version_id, head.seq, head.significant_hash
-        FROM jobs j LEFT JOIN LATERAL (
+            d.status = 'failing' AS is_failing, d.last_error_code, d.last_error_phase, d.failures_in_row,
+            d.circuit_open_until, head.id AS version_id, head.seq, head.significant_hash
+        FROM jobs j JOIN devices d ON d.id = j.device_id LEFT JOIN LATERAL (
             SELECT c.id, c.seq, c.significant_hash FROM device_configurations c
             WHERE c.device_id = j.device_id ORDER BY c.seq DESC LIMIT 1) head ON true
         WHERE j.id = ANY ($1) ORDER BY j.device_id, j.id FOR NO KEY UPDATE OF j";
@@ -119,7 +129,7 @@ pub(super) async fn plan<'a>(
         .map(|finished| {
             let row = rows.get_mut(&finished.job.0).ok_or(FinishError::Gone(finished.job))?;
             let mine = row.take_if(|row| row.mine && row.token == finished.token);
-            accept(finished, mine.ok_or(FinishError::Stale(finished.job))?)
+            accept(finished, mine.ok_or(FinishError::Stale(finished.job))?, breaker)
         })
         .collect())
 }
@@ -129,9 +139,11 @@ struct Current {
     job: i64,
     device: i64,
     run: Option<i64>,
+    kind: JobKind,
     token: i64,
     mine: bool,
     cancel_requested: bool,
+    before: Before,
     head: Option<Head>,
 }
 
@@ -141,7 +153,7 @@ struct Head {
     significant: Hash256,
 }
 
-fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError> {
+fn accept<'a>(finished: &'a Finished, row: Current, breaker: &Breaker) -> Result<Accepted<'a>, FinishError> {
     let (mut version, head) = (None, row.head);
     let mut confirm = |facts| {
         version = head.as_ref().map(|head| (VersionId(head.version), head.seq));
@@ -168,6 +180,7 @@ fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError
             }
         }
         FinishedResult::Unchanged { facts } => confirm(facts),
+        FinishedResult::Ok => End::Answered,
         FinishedResult::Failed { failure, retry_in: Some(_) } if row.cancel_requested => {
             End::Cancel { failure: Some(failure) }
         }
@@ -178,7 +191,9 @@ fn accept(finished: &Finished, row: Current) -> Result<Accepted<'_>, FinishError
         FinishedResult::Cancelled if row.cancel_requested => End::Cancel { failure: None },
         FinishedResult::Cancelled => End::Requeue,
     };
-    Ok(Accepted { finished, device: DeviceId(row.device), run: row.run.map(RunId), end, version })
+    let logged_in = finished.credential_used.is_some();
+    let health = judge(row.kind, &end, logged_in, &row.before, breaker, finished.finished_at);
+    Ok(Accepted { finished, device: DeviceId(row.device), run: row.run.map(RunId), end, health, version })
 }
 
 /// Columns are signed and half as wide; a value that does not fit is refused rather than wrapped.
@@ -208,9 +223,11 @@ impl FromRow<'_, PgRow> for Current {
             job: row.try_get("id")?,
             device: row.try_get("device_id")?,
             run: row.try_get("run_id")?,
+            kind: word(row, "kind", JobKind::from_name)?,
             token: row.try_get("token")?,
             mine: row.try_get::<Option<bool>, _>("mine")?.unwrap_or(false),
             cancel_requested: row.try_get("cancel_requested")?,
+            before: Before::from_row(row)?,
             head,
         })
     }

@@ -46,9 +46,12 @@ pub(super) async fn update_devices(
 ) -> Result<(), StoreError> {
     const UPDATE: &str = "UPDATE devices d SET session_job = NULL,
             status = CASE d.status WHEN 'disabled' THEN d.status ELSE coalesce(w.status, d.status) END,
-            last_seen = CASE w.status WHEN 'ok' THEN greatest(d.last_seen, w.finished) ELSE d.last_seen END,
-            last_error_code = CASE w.status WHEN 'ok' THEN NULL ELSE coalesce(w.code, d.last_error_code) END,
-            last_error = CASE w.status WHEN 'ok' THEN NULL ELSE coalesce(w.error, d.last_error) END,
+            last_seen = CASE WHEN w.seen THEN greatest(d.last_seen, w.finished) ELSE d.last_seen END,
+            last_error_code = CASE w.error_is WHEN 'keep' THEN d.last_error_code WHEN 'set' THEN w.code END,
+            last_error = CASE w.error_is WHEN 'keep' THEN d.last_error WHEN 'set' THEN w.error END,
+            last_error_phase = CASE w.error_is WHEN 'keep' THEN d.last_error_phase WHEN 'set' THEN w.phase END,
+            failures_in_row = w.failures,
+            circuit_open_until = w.open_until,
             serial_number = coalesce(w.serial, d.serial_number),
             model = coalesce(w.model, d.model),
             software_version = coalesce(w.software, d.software_version),
@@ -56,15 +59,11 @@ pub(super) async fn update_devices(
             port = CASE d.device_type WHEN 'auto' THEN coalesce(d.port, w.port) ELSE d.port END,
             ssh_profile = coalesce(d.ssh_profile, w.profile)
         FROM UNNEST($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::int[], $11::text[])
-            AS w (id, status, finished, code, error, serial, model, software, platform, port, profile)
+            $8::text[], $9::text[], $10::int[], $11::text[], $12::bool[], $13::text[], $14::text[], $15::int[],
+            $16::timestamptz[])
+            AS w (id, status, finished, code, error, serial, model, software, platform, port, profile, seen, error_is,
+                phase, failures, open_until)
         WHERE d.id = w.id";
-    let status = |job: &&mut Accepted<'_>| match job.end {
-        End::Store { .. } | End::Confirm { .. } => Some("ok"),
-        End::Fail { .. } => Some("failing"),
-        // Not said before the last attempt.
-        End::Retry { .. } | End::Cancel { .. } | End::Requeue => None,
-    };
     let fact = |pick: fn(&Facts) -> &Option<String>| -> Vec<Option<String>> {
         accepted.iter().map(|job| job.facts().and_then(|facts| clean_option(pick(facts)))).collect()
     };
@@ -72,7 +71,7 @@ pub(super) async fn update_devices(
     let failures = Failures::of(accepted);
     sqlx::query(UPDATE)
         .bind(accepted.iter().map(|job| job.device.0).collect::<Vec<_>>())
-        .bind(accepted.iter().map(status).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.health.status).collect::<Vec<_>>())
         .bind(accepted.iter().map(|job| job.finished.finished_at).collect::<Vec<_>>())
         .bind(failures.codes)
         .bind(failures.messages)
@@ -82,6 +81,16 @@ pub(super) async fn update_devices(
         .bind(recognised().map(|found| found.map(|found| found.platform.as_str())).collect::<Vec<_>>())
         .bind(recognised().map(|found| found.and_then(|found| found.port).map(i32::from)).collect::<Vec<_>>())
         .bind(accepted.iter().map(|job| job.finished.ssh_profile.map(SshProfile::as_str)).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.health.seen).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.health.error).collect::<Vec<_>>())
+        .bind(
+            accepted
+                .iter()
+                .map(|job| job.failure().map(|failure| failure.phase.as_str()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(accepted.iter().map(|job| job.health.failures_in_row).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.health.open_until).collect::<Vec<_>>())
         .execute(tx)
         .await
         .map(drop)
