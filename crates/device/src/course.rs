@@ -2,6 +2,7 @@
 
 mod files;
 mod over_http;
+mod reaching;
 
 use crate::gateway::{Gateway, Pass, Session, pause};
 use crate::guard::{Permit, settle};

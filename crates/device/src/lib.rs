@@ -24,7 +24,7 @@ pub use guard::{Guarding, LoginGuard, LoginPermit};
 pub use http::HttpSettings;
 pub use link::Chunk;
 pub use outcome::{CollectOutcome, Collected, LearnedHop, LoginResult, Outcome};
-pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous};
+pub use request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, Pace, Previous, ReachRequest};
 pub use ssh::{
     KeyProblem, KnownHosts, OpenFailure, SkippedLine, SshConnection, SshSettings, SshShell, Terminal,
     TooManyEntries, check_private_key, open,

@@ -81,6 +81,17 @@ pub struct ExecuteRequest {
     pub within: Duration,
 }
 
+/// A device that is to be reached, not logged in to.
+#[derive(Debug)]
+pub struct ReachRequest {
+    /// The job it belongs to; `None` for a call outside any job.
+    pub job: Option<JobId>,
+    /// How the device is reached; its own login is not used.
+    pub access: Access,
+    /// How the family is spoken to; `None` where that is not known.
+    pub platform: Option<Arc<Platform>>,
+}
+
 /// What must be known of the newest version to tell whether something changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Previous {

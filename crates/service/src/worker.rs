@@ -4,15 +4,15 @@ use crate::committer::Committer;
 use crate::definitions::Definitions;
 use crate::logins::Logins;
 use crate::references::{Aliases, References};
-use crate::scheduler::{Context, Dispatcher, Keeper, Running};
+use crate::scheduler::{Context, Dispatcher, Keeper, Running, listen};
 use crate::stores::Stores;
 use netraven_device::{DeviceSettings, Gateway};
-use netraven_model::Backoff;
+use netraven_model::{Backoff, Breaker};
 use netraven_store::logins::Limits;
 use netraven_vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -29,6 +29,8 @@ pub struct WorkerSettings {
     pub poll: Duration,
     /// When a failed job is tried again.
     pub retry: Backoff,
+    /// When schedules leave a device alone that keeps failing.
+    pub breaker: Breaker,
     /// Bounds of a session.
     pub device: DeviceSettings,
     /// Where passwords are looked up that are not stored.
@@ -56,6 +58,7 @@ impl Default for WorkerSettings {
                 factor: 2,
                 limit: Duration::from_secs(300),
             },
+            breaker: Breaker::default(),
             device: DeviceSettings::default(),
             aliases: Aliases::new(),
             logins: Limits::default(),
@@ -73,6 +76,7 @@ pub struct Worker {
     stop: watch::Sender<bool>,
     context: Arc<Context>,
     dispatcher: JoinHandle<()>,
+    bell: JoinHandle<()>,
     keeper: JoinHandle<()>,
     committer: JoinHandle<()>,
 }
@@ -88,8 +92,7 @@ impl Worker {
         let (stop, stopped) = watch::channel(false);
         let running = Arc::new(Running::default());
         let parallel = settings.parallel_sessions;
-        let (committer, results) =
-            Committer::new(stores.clone(), settings.name.clone(), running.clone(), parallel);
+        let (committer, results) = Committer::new(stores.clone(), &settings, running.clone());
         let device = DeviceSettings { parallel_sessions: parallel, ..settings.device.clone() };
         let gateway = Arc::new(Gateway::new(device));
         let logins = Logins::new(stores.scheduler.clone(), settings.logins);
@@ -104,9 +107,11 @@ impl Worker {
             results,
             running,
             logins,
+            rung: Notify::new(),
         });
         Self {
             dispatcher: tokio::spawn(Dispatcher::new(context.clone()).run(stopped.clone())),
+            bell: tokio::spawn(listen(context.clone())),
             keeper: tokio::spawn(Keeper::new(context.clone()).run(stopped)),
             committer: tokio::spawn(committer.run()),
             context,
@@ -136,6 +141,9 @@ impl Worker {
         }
         self.context.gateway.drain().await;
         report(self.keeper.await, "keeper");
+        // It has no end of its own, and holds the context until it is gone.
+        self.bell.abort();
+        let _ = self.bell.await;
         // The last sender goes with the context, and the committer ends behind the last result.
         drop(self.context);
         report(self.committer.await, "committer");

@@ -43,8 +43,12 @@ async fn run(
     let limits = gateway.settings.limits();
     let limits = Limits { session: limits.session.min(request.within), ..limits };
     let platform = request.platform.clone();
-    let talk = Talk { parts, platform: platform.clone(), stay: gateway.keeps(), limits };
-    let outputs = match course.resume(&talk).await? {
+    let talk = Talk { parts, platform: platform.clone(), stay: is_free(request) && gateway.keeps(), limits };
+    let kept = match is_free(request) {
+        true => course.resume(&talk).await?,
+        false => None,
+    };
+    let outputs = match kept {
         Some(outputs) => outputs,
         None => course.converse(&platform, |_| Ok(talk)).await?.2,
     };
@@ -55,4 +59,9 @@ async fn run(
         duration: output.duration,
     };
     Ok(outputs.into_iter().map(answer).collect())
+}
+
+/// Whether nobody holds the device for the request: then a session may be used again, and be kept.
+fn is_free(request: &ExecuteRequest) -> bool {
+    request.job.is_none()
 }

@@ -6,6 +6,7 @@ mod gates;
 mod keyed;
 mod networks;
 mod pool;
+mod reach;
 mod recognise;
 mod retry;
 mod status;
@@ -20,7 +21,7 @@ pub use status::{Counts, Status};
 
 use crate::course::Talk;
 use crate::outcome::{CollectOutcome, Outcome};
-use crate::request::{Access, CollectRequest, DeviceSettings, ExecuteRequest};
+use crate::request::{Access, CollectRequest, DeviceSettings, ExecuteRequest, ReachRequest};
 use crate::session;
 use gates::Gates;
 use netraven_model::{Failure, Protocol};
@@ -61,10 +62,17 @@ impl Gateway {
         collect::collect(self, request).await
     }
 
-    /// Has commands answered by one device, in a session that is open already where there is one. Dropping the future
-    /// closes the session.
+    /// Has commands answered by one device, in a session that is open already where there is one. A request of a job has a
+    /// session of its own, which ends with it: a job holds its device no longer than that. Dropping the future closes the
+    /// session.
     pub async fn execute(&self, request: &ExecuteRequest) -> Outcome<Vec<Answer>> {
         execute::execute(self, request).await
+    }
+
+    /// Sees whether a device answers and introduces itself as its protocol demands. Nobody logs in, but on jump hosts.
+    /// Dropping the future closes the connection.
+    pub async fn reach(&self, request: &ReachRequest) -> Outcome<()> {
+        reach::reach(self, request).await
     }
 
     /// Asks a device some harmless commands to find out of which family it is. The request's platform is not used beyond

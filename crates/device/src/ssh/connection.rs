@@ -22,7 +22,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 /// How we introduce ourselves (RFC 4253, section 4.2).
-const IDENTIFICATION: &str = concat!("SSH-2.0-NetRaven_", env!("CARGO_PKG_VERSION"));
+pub(super) const IDENTIFICATION: &str = concat!("SSH-2.0-NetRaven_", env!("CARGO_PKG_VERSION"));
 
 /// What a device may send before it is told that we have read.
 const WINDOW: u32 = 2 * 1024 * 1024;

@@ -107,7 +107,7 @@ pub(super) fn how(end: &End) -> String {
     }
 }
 
-fn protocol(message: String) -> Failure {
+pub(super) fn protocol(message: String) -> Failure {
     Failure::new(ErrorCode::SshProtocol, Phase::Handshake, message)
 }
 

@@ -18,7 +18,7 @@
 //! Whatever waits for its next step is kept here, and [`Batch::write`] goes on where it stopped.
 
 use crate::stores::Stores;
-use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase};
+use netraven_model::{Breaker, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
 use netraven_store::credentials::{self, CredentialUse};
 use netraven_store::jobs::{self, FinishError, Finished, FinishedResult};
 use netraven_store::{Store, StoreError, logs};
@@ -49,11 +49,16 @@ impl Batch {
     ///
     /// # Errors
     /// The database failed; a transient failure is worth another call.
-    pub(super) async fn write(&mut self, stores: &Stores, worker: &str) -> Result<(), StoreError> {
+    pub(super) async fn write(
+        &mut self,
+        stores: &Stores,
+        worker: &str,
+        breaker: &Breaker,
+    ) -> Result<(), StoreError> {
         // A result that cannot be stored comes round once more, as a failure that says so.
         while !self.sessions.is_empty() || !self.results.is_empty() {
             self.log_sessions(&stores.joblog).await?;
-            self.record(&stores.gateway, worker).await?;
+            self.record(&stores.gateway, worker, breaker).await?;
         }
         let events: Vec<_> = self.events.iter().collect();
         let (logged, counted) = tokio::join!(
@@ -98,11 +103,11 @@ impl Batch {
     }
 
     /// Step 2.
-    async fn record(&mut self, gateway: &Store, worker: &str) -> Result<(), StoreError> {
+    async fn record(&mut self, gateway: &Store, worker: &str, breaker: &Breaker) -> Result<(), StoreError> {
         if self.results.is_empty() {
             return Ok(());
         }
-        let answers = jobs::finish(gateway, worker, &self.results).await?;
+        let answers = jobs::finish_with(gateway, worker, &self.results, breaker).await?;
         for (finished, answer) in std::mem::take(&mut self.results).into_iter().zip(answers) {
             match answer {
                 Ok(recorded) => {

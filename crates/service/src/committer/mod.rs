@@ -4,7 +4,9 @@ mod batch;
 
 use crate::scheduler::Running;
 use crate::stores::Stores;
+use crate::worker::WorkerSettings;
 use batch::Batch;
+use netraven_model::Breaker;
 use netraven_store::jobs::Finished;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,19 +29,16 @@ pub(crate) type Results = mpsc::Sender<Finished>;
 pub(crate) struct Committer {
     stores: Stores,
     worker: String,
+    breaker: Breaker,
     running: Arc<Running>,
     results: mpsc::Receiver<Finished>,
 }
 
 impl Committer {
-    pub(crate) fn new(
-        stores: Stores,
-        worker: String,
-        running: Arc<Running>,
-        parallel: usize,
-    ) -> (Self, Results) {
-        let (sender, results) = mpsc::channel(parallel.clamp(1, BATCH));
-        (Self { stores, worker, running, results }, sender)
+    pub(crate) fn new(stores: Stores, settings: &WorkerSettings, running: Arc<Running>) -> (Self, Results) {
+        let (sender, results) = mpsc::channel(settings.parallel_sessions.clamp(1, BATCH));
+        let (worker, breaker) = (settings.name.clone(), settings.breaker);
+        (Self { stores, worker, breaker, running, results }, sender)
     }
 
     /// Runs until the last sender is gone and everything is committed.
@@ -69,7 +68,7 @@ impl Committer {
     async fn commit(&self, mut batch: Batch) {
         let (start, mut pause) = (Instant::now(), Duration::from_millis(100));
         loop {
-            match batch.write(&self.stores, &self.worker).await {
+            match batch.write(&self.stores, &self.worker, &self.breaker).await {
                 Ok(()) => return,
                 Err(error) if error.is_transient() && start.elapsed() < GIVE_UP => {
                     tracing::warn!(%error, left = %batch, "the results cannot be stored yet, trying again");

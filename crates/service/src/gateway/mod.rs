@@ -21,6 +21,7 @@ mod state;
 mod tls;
 
 pub use auth::{AuthSettings, KeyEntry, KeyFile, KeyFileError, Right, TokenError, TokenSecrets, issue};
+pub(crate) use call::refused;
 pub use call::{ExecuteAnswer, recognise};
 pub use settings::{ApiLimits, ApiSettings, TlsFiles};
 pub use tls::TlsError;

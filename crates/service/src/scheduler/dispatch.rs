@@ -1,14 +1,15 @@
 use super::Context;
-use super::job::run_job;
+use super::job::{retry_in, run_job};
 use super::running::End;
 use chrono::Utc;
+use netraven_device::Pace;
 use netraven_model::{ErrorCode, Failure, JobEvent, Phase};
 use netraven_store::StoreError;
-use netraven_store::jobs::{self, ClaimedJob, Finished, FinishedResult, JobListener};
+use netraven_store::jobs::{self, ClaimedJob, Finished, FinishedResult};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 /// As many jobs as one claim takes: large enough to spare round trips, small enough to share with
 /// other workers.
@@ -16,10 +17,12 @@ const CLAIM: usize = 64;
 /// The pause after a claim that failed.
 const CLAIM_RETRY: Duration = Duration::from_secs(1);
 
-/// Whether a claim used all the room there was.
+/// Whether another claim may bring more.
 enum Filled {
-    Full,
-    Partly,
+    /// Some jobs came; with several sites that is no sign of how many there are.
+    Some,
+    /// Nothing is due for which there is room.
+    Nothing,
 }
 
 /// Claims jobs as long as there is room for sessions.
@@ -35,7 +38,6 @@ impl Dispatcher {
     }
 
     pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let mut listener = None;
         loop {
             // A claim itself is never dropped half-way: its jobs would stay claimed until the lease ends.
             let permits = tokio::select! {
@@ -44,17 +46,17 @@ impl Dispatcher {
                 permits = self.permits() => permits,
             };
             let pause = match self.fill(permits).await {
-                Ok(Filled::Full) => continue,
-                Ok(Filled::Partly) => self.context.settings.poll,
+                Ok(Filled::Some) => continue,
+                Ok(Filled::Nothing) => self.context.settings.poll,
                 Err(error) => {
                     tracing::warn!(%error, "no jobs could be claimed, trying again");
-                    listener = None;
                     CLAIM_RETRY
                 }
             };
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => return,
-                () = self.wait(&mut listener, pause) => {}
+                () = self.context.rung.notified() => {}
+                () = sleep(pause) => {}
             }
         }
     }
@@ -62,11 +64,11 @@ impl Dispatcher {
     /// Claims as many jobs as there is room for.
     async fn fill(&self, mut permits: OwnedSemaphorePermit) -> Result<Filled, StoreError> {
         let settings = &self.context.settings;
-        let wanted = permits.num_permits();
-        let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let claimed =
-            jobs::claim(&self.context.stores.scheduler, &settings.name, limit, settings.lease).await?;
-        let filled = if claimed.len() == wanted { Filled::Full } else { Filled::Partly };
+        let limit = u32::try_from(permits.num_permits()).unwrap_or(u32::MAX);
+        let load = self.context.running.load(site_sessions(&settings.device.site));
+        let scheduler = &self.context.stores.scheduler;
+        let claimed = jobs::claim_beside(scheduler, &settings.name, limit, settings.lease, &load).await?;
+        let filled = if claimed.is_empty() { Filled::Nothing } else { Filled::Some };
         for job in claimed {
             if let Some(permit) = permits.split(1) {
                 self.spawn(job, permit);
@@ -90,28 +92,12 @@ impl Dispatcher {
         permits
     }
 
-    /// Until somebody rings or it is time to look anyway.
-    async fn wait(&self, listener: &mut Option<JobListener>, pause: Duration) {
-        if listener.is_none() {
-            *listener = JobListener::connect(&self.context.stores.scheduler).await.ok();
-        }
-        match listener {
-            Some(listening) => {
-                if let Err(error) = listening.wait(pause).await {
-                    tracing::debug!(%error, "the bell is broken, polling instead");
-                    *listener = None;
-                }
-            }
-            None => sleep_until(Instant::now() + pause).await,
-        }
-    }
-
     fn spawn(&self, job: ClaimedJob, permit: OwnedSemaphorePermit) {
         let context = self.context.clone();
         let started_at = Utc::now();
         let claimed = Arc::new(job);
         let session = tokio::spawn(run_job(context.clone(), claimed.clone()));
-        context.running.add(claimed.job, claimed.token, session.abort_handle());
+        context.running.add(&claimed, session.abort_handle());
         tokio::spawn(async move {
             let ended = session.await;
             let end = context.running.end(claimed.job);
@@ -131,7 +117,7 @@ impl Dispatcher {
                         Phase::Collect,
                         "NetRaven's own code failed in this session; its log says where",
                     );
-                    let retry_in = context.settings.retry.after(claimed.attempt);
+                    let retry_in = retry_in(&context.settings.retry, &claimed, &failure, Utc::now());
                     Some(bare(&claimed, started_at, FinishedResult::Failed { failure, retry_in }))
                 }
             };
@@ -146,6 +132,18 @@ impl Dispatcher {
             // Only now: a result that waits for the database takes the room of a session.
             drop(permit);
         });
+    }
+}
+
+/// As many jobs of one site are taken as can soon have a session: the others would wait here, in the room of other sites.
+fn site_sessions(pace: &Pace) -> Option<usize> {
+    /// In seconds. Longer than most sessions, so that as many logins are under way as the site may have.
+    const SOON: f64 = 300.0;
+    // A number too large for the type becomes its largest.
+    let logins = pace.logins_per_second.filter(|rate| *rate > 0.0).map(|rate| (rate * SOON).ceil() as usize);
+    match (pace.sessions, logins) {
+        (Some(sessions), Some(logins)) => Some(sessions.min(logins)),
+        (sessions, logins) => sessions.or(logins),
     }
 }
 
@@ -179,5 +177,24 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
         credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],
         dialogue: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_gets_as_many_jobs_as_soon_have_a_session() {
+        for (sessions, logins_per_second, expected) in [
+            (None, None, None),
+            (Some(4), None, Some(4)),
+            (None, Some(0.5), Some(150)),
+            (Some(4), Some(0.5), Some(4)),
+            (Some(400), Some(0.001), Some(1)),
+            (Some(4), Some(0.0), Some(4)),
+        ] {
+            assert_eq!(site_sessions(&Pace { sessions, logins_per_second }), expected);
+        }
     }
 }

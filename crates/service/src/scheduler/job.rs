@@ -1,20 +1,21 @@
-//! One backup job: tries the device's credentials in order until one works.
+//! One job: tries the device's credentials in order until one works, and does what the job's kind demands.
 
 mod candidates;
+mod kinds;
 
 use super::Context;
 use super::login::reached_at;
 use crate::logins::{Guard, PATIENCE};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use kinds::Done;
 use netraven_device::{Access, CollectRequest, Collected, LoginResult, Outcome, Previous};
-use netraven_model::{Capture, CredentialId, ErrorCode, Event, Failure, JobEvent, JobKind, Phase, Target};
-use netraven_platform::{AUTO, Platform, Platforms, Spans};
-use netraven_seal::RawPart;
+use netraven_model::{Backoff, CredentialId, ErrorCode, Event, Failure, JobEvent, Phase, Target, chance};
+use netraven_platform::{AUTO, Platform, Platforms};
 use netraven_store::jobs::{ClaimedJob, Finished, FinishedResult, LearnedHop, Recognised};
 use netraven_store::logins::RefusedLogins;
 use netraven_store::logs::Dialogue;
-use netraven_store::versions::{self, Part};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// Runs a claimed job to its result. Dropping the future closes the session.
@@ -26,7 +27,7 @@ pub(crate) async fn run_job(context: Arc<Context>, claimed: Arc<ClaimedJob>) -> 
     let result = match timeout(longest, course.run()).await {
         Ok(result) => result,
         Err(_) => {
-            let message = format!("the backup was expected to end within {longest:?}");
+            let message = format!("the job was expected to end within {longest:?}");
             Err(course.fail(Failure::new(ErrorCode::Timeout, Phase::Collect, message)))
         }
     };
@@ -89,17 +90,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn run(&mut self) -> Result<(Collected, Arc<Platform>), Failure> {
-        if self.claimed.kind != JobKind::Backup {
-            let message =
-                format!("this release carries out no job of the kind '{}'", self.claimed.kind.as_str());
-            return Err(self.fail(Failure::new(ErrorCode::Unsupported, Phase::Connect, message)));
-        }
-        let mut platform = self.known_platform()?;
-        self.open_hops().await?;
-        self.try_all(&mut platform).await
-    }
-
     /// The device's platform; `None` where it is to be found out.
     fn known_platform(&mut self) -> Result<Option<Arc<Platform>>, Failure> {
         let name = &self.claimed.target.platform;
@@ -112,32 +102,6 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// Collects with one credential, after finding out the platform if it is not known.
-    async fn attempt(
-        &mut self,
-        access: Access,
-        credential: CredentialId,
-        known: &mut Option<Arc<Platform>>,
-    ) -> Result<(Collected, Arc<Platform>), Failure> {
-        let (platforms, gateway) = (self.platforms.clone(), &self.context.gateway);
-        let platform = match known {
-            Some(platform) => platform.clone(),
-            None => {
-                let questions = platforms.questions("", 0..0).map_err(|error| {
-                    self.fail(Failure::new(ErrorCode::Internal, Phase::Connect, error.to_string()))
-                })?;
-                let outcome = gateway.recognise(&self.request(access.clone(), &questions), &platforms).await;
-                let platform = self.take(outcome, credential)?;
-                self.finished.recognised = Some(self.recognised(&platform));
-                known.insert(platform).clone()
-            }
-        };
-        let outcome = gateway.collect(&self.request(access, &platform)).await;
-        let collected = self.take(outcome, credential)?;
-        self.rules_only = self.only_rules_changed(&collected, &platform).await;
-        Ok((collected, platform))
-    }
-
     /// A device that was found at another port than its platform's usual one is looked for there again.
     fn recognised(&self, platform: &Platform) -> Recognised {
         let usual = platform.port_over(self.target.protocol);
@@ -145,70 +109,46 @@ impl<'a> Course<'a> {
         Recognised { platform: platform.name.clone(), port }
     }
 
-    /// Whether the device is unchanged and only the definition reads it differently than when its newest version was
-    /// taken. Where that cannot be said, it is a change.
-    async fn only_rules_changed(&self, collected: &Collected, platform: &Platform) -> bool {
-        let (Collected::Changed { config, .. }, Some(previous)) = (collected, &self.claimed.previous) else {
-            return false;
-        };
-        if previous.platform_digest == platform.digest {
-            return false;
-        }
-        let store = &self.context.stores.scheduler;
-        let before = versions::parts(store, self.claimed.device, previous.version, previous.seq).await;
-        let before = before.map_err(|error| error.to_string());
-        let key = self.context.vault.fingerprint_key(self.claimed.target.uuid);
-        let same = before.and_then(|parts| {
-            let parts = parts.into_iter().map(|part| reread(part, platform)).collect();
-            config.means_the_same(parts, &key).map_err(|error| error.to_string())
-        });
-        same.unwrap_or_else(|error| {
-            tracing::warn!(device = %self.claimed.device, error, "the newest version could not be read with the new definition");
-            false
-        })
-    }
-
-    fn request(&self, access: Access, platform: &Arc<Platform>) -> CollectRequest {
+    /// The access to the device with what is known of it and of the way there.
+    fn access(&self, access: Access) -> Access {
         let claimed = self.claimed;
         let learned = self.finished.host_key.iter();
+        Access {
+            host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
+            profile: claimed.ssh_profile.or(self.finished.ssh_profile),
+            via: self.via.clone(),
+            tls: claimed.tls,
+            site: claimed.site.clone(),
+            target: self.target.clone(),
+            ..access
+        }
+    }
+
+    fn collect_request(&self, access: Access, platform: &Arc<Platform>) -> CollectRequest {
+        let (claimed, vault) = (self.claimed, &self.context.vault);
+        let uuid = claimed.target.uuid;
         let previous = claimed.previous.as_ref();
         CollectRequest {
             job: Some(claimed.job),
-            access: Access {
-                host_keys: claimed.host_keys.iter().chain(learned).cloned().collect(),
-                profile: claimed.ssh_profile.or(self.finished.ssh_profile),
-                via: self.via.clone(),
-                tls: claimed.tls,
-                site: claimed.site.clone(),
-                target: self.target.clone(),
-                ..access
-            },
+            access: self.access(access),
             platform: platform.clone(),
-            fingerprint_key: self.context.vault.fingerprint_key(claimed.target.uuid),
-            sealing: Some(
-                self.context.vault.sealing(claimed.target.uuid, self.context.settings.site_fingerprints),
-            ),
+            fingerprint_key: vault.fingerprint_key(uuid),
+            sealing: Some(vault.sealing(uuid, self.context.settings.site_fingerprints)),
             previous: previous.map(|p| Previous { significant: p.significant, size: p.size }),
         }
     }
 
-    /// Adds what one session brought to the job's result.
+    /// Adds what one session with a credential brought to the job's result.
     fn take<T>(&mut self, outcome: Outcome<T>, credential: CredentialId) -> Result<T, Failure> {
-        let finished = &mut self.finished;
-        finished.events.extend(outcome.events);
-        for event in self.guards.iter().flat_map(|guard| guard.take_events()) {
-            finished.events.push(JobEvent::new(Some(finished.job), Some(finished.device), Utc::now(), event));
-        }
-        if outcome.result.as_ref().is_err_and(|failure| failure.code == ErrorCode::AuthFailed)
-            && outcome.login == LoginResult::Refused
+        let login = outcome.login;
+        let result = self.take_unnamed(outcome);
+        if result.as_ref().is_err_and(|failure| failure.code == ErrorCode::AuthFailed)
+            && login == LoginResult::Refused
         {
             self.refused.at.insert(0, Utc::now());
         }
-        self.dialogue.push_str(&outcome.dialogue);
-        finished.host_key = outcome.learned.or(finished.host_key.take());
-        finished.ssh_profile = outcome.profile.or(finished.ssh_profile);
-        finished.hops.extend(outcome.hops.into_iter().filter_map(learned_hop));
-        match outcome.login {
+        let finished = &mut self.finished;
+        match login {
             LoginResult::Accepted => finished.credential_used = Some(credential),
             LoginResult::Refused => {
                 finished.credential_used = None;
@@ -216,6 +156,20 @@ impl<'a> Course<'a> {
             }
             LoginResult::NotTried => {}
         }
+        result
+    }
+
+    /// The same where the device was shown no credential.
+    fn take_unnamed<T>(&mut self, outcome: Outcome<T>) -> Result<T, Failure> {
+        let finished = &mut self.finished;
+        finished.events.extend(outcome.events);
+        for event in self.guards.iter().flat_map(|guard| guard.take_events()) {
+            finished.events.push(JobEvent::new(Some(finished.job), Some(finished.device), Utc::now(), event));
+        }
+        self.dialogue.push_str(&outcome.dialogue);
+        finished.host_key = outcome.learned.or(finished.host_key.take());
+        finished.ssh_profile = outcome.profile.or(finished.ssh_profile);
+        finished.hops.extend(outcome.hops.into_iter().filter_map(learned_hop));
         outcome.result
     }
 
@@ -230,19 +184,21 @@ impl<'a> Course<'a> {
         failure
     }
 
-    fn finish(mut self, result: Result<(Collected, Arc<Platform>), Failure>) -> Finished {
+    fn finish(mut self, result: Result<Done, Failure>) -> Finished {
         let result = match result {
-            Ok((Collected::Unchanged { facts }, _)) => FinishedResult::Unchanged { facts },
-            Ok((Collected::Changed { config, facts, much_smaller }, platform)) => FinishedResult::Changed {
-                config,
-                facts,
-                platform_digest: platform.digest,
-                flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },
-                rules_only: self.rules_only,
-            },
+            Ok(Done::Ok) => FinishedResult::Ok,
+            Ok(Done::BackedUp(Collected::Unchanged { facts }, _)) => FinishedResult::Unchanged { facts },
+            Ok(Done::BackedUp(Collected::Changed { config, facts, much_smaller }, platform)) => {
+                FinishedResult::Changed {
+                    config,
+                    facts,
+                    platform_digest: platform.digest,
+                    flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },
+                    rules_only: self.rules_only,
+                }
+            }
             Err(failure) => {
-                let transient = failure.code.is_transient();
-                let retry_in = self.context.settings.retry.after(self.claimed.attempt).filter(|_| transient);
+                let retry_in = retry_in(&self.context.settings.retry, self.claimed, &failure, Utc::now());
                 if let Some(wait) = retry_in {
                     self.event(Event::RetryPlanned { in_seconds: wait.as_secs() });
                 }
@@ -256,17 +212,18 @@ impl<'a> Course<'a> {
     }
 }
 
-/// A stored part as if it had come from the device just now.
-fn reread(part: Part, platform: &Platform) -> RawPart {
-    let Spans { secrets, volatile } = platform.find_spans(&part.name, part.kind, &part.content);
-    RawPart {
-        secrets,
-        volatile,
-        name: part.name,
-        context: part.context,
-        command: part.command,
-        kind: part.kind,
-        capture: Capture::new(part.content),
+/// When to try again after a failure at `now`; `None` for never. Only what may pass by itself is tried again, and not
+/// when the job's window is closed by then.
+pub(super) fn retry_in(
+    retry: &Backoff,
+    claimed: &ClaimedJob,
+    failure: &Failure,
+    now: DateTime<Utc>,
+) -> Option<Duration> {
+    let wait = retry.spread(claimed.attempt, chance()).filter(|_| failure.code.is_transient())?;
+    match claimed.not_after {
+        Some(end) if now + wait >= end => None,
+        _ => Some(wait),
     }
 }
 

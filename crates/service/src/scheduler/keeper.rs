@@ -1,6 +1,7 @@
 //! What has to be done again and again: leases, cancelled jobs, schedules, the log tables, the heartbeat.
 
 use super::Context;
+use super::bell::close_cancelled;
 use super::running::End;
 use chrono::{Months, Utc};
 use netraven_model::JobEvent;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-/// A cancelled session is closed within this time.
+/// A cancelled session is closed within this time, also where the bell is not heard.
 const CANCEL_CHECK: Duration = Duration::from_secs(1);
 /// How often due schedules and expired leases are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -24,7 +25,7 @@ const LOG_TABLES: Duration = Duration::from_secs(6 * 3600);
 /// Runs the periodic work of a worker.
 pub(crate) struct Keeper {
     context: Arc<Context>,
-    /// What happened to jobs whose lease was lost, until the job log has it.
+    /// What happened to jobs without a session, until the job log has it.
     unlogged: Vec<JobEvent>,
 }
 
@@ -45,7 +46,7 @@ impl Keeper {
                 // Leases are kept until the last session is over, also while the worker stops.
                 () = ended(&mut stopped, &self.context) => break,
                 _ = leases.tick() => self.keep_leases().await,
-                _ = cancel.tick() => self.close_cancelled().await,
+                _ = cancel.tick() => close_cancelled(&self.context).await,
                 _ = housekeeping.tick() => self.keep_house().await,
                 _ = heartbeat.tick() => self.beat().await,
                 _ = log_tables.tick() => self.keep_log_tables().await,
@@ -77,17 +78,6 @@ impl Keeper {
         Ok(())
     }
 
-    async fn close_cancelled(&self) -> Result<(), StoreError> {
-        let running = self.context.running.jobs();
-        if running.is_empty() {
-            return Ok(());
-        }
-        for job in jobs::cancelled_among(&self.context.stores.scheduler, &running).await? {
-            self.context.running.abort(job, End::Cancelled);
-        }
-        Ok(())
-    }
-
     async fn keep_house(&mut self) -> Result<(), StoreError> {
         // First what is ours: after an outage of the database our own leases may be over, too.
         self.keep_leases().await?;
@@ -96,6 +86,12 @@ impl Keeper {
             let jobs = lost.len();
             tracing::warn!(jobs, "the lease of jobs ended without a result, they were taken back");
             self.unlogged.extend(lost);
+        }
+        let closed = jobs::close_windows(&self.context.stores.scheduler).await?;
+        if !closed.is_empty() {
+            let jobs = closed.len();
+            tracing::warn!(jobs, "jobs had not begun when their window closed, they were skipped");
+            self.unlogged.extend(closed);
         }
         self.log_lost().await?;
         for run in schedules::start_due(&self.context.stores.scheduler).await? {

@@ -1,11 +1,13 @@
 //! Who does what when: claims due jobs, resolves credentials, runs sessions, keeps leases alive.
 
+mod bell;
 mod dispatch;
 mod job;
 mod keeper;
 mod login;
 mod running;
 
+pub(crate) use bell::listen;
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use keeper::Keeper;
 pub use login::{Keys, OpenError, open_access, open_hop, reached_at};
@@ -20,6 +22,7 @@ use crate::worker::WorkerSettings;
 use netraven_device::Gateway;
 use netraven_vault::Vault;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What all tasks of a worker share.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) results: Results,
     pub(crate) running: Arc<Running>,
     pub(crate) logins: Arc<Logins>,
+    /// Wakes the dispatcher: there may be new jobs.
+    pub(crate) rung: Notify,
 }
 
 impl Context {

@@ -1,4 +1,5 @@
 use netraven_model::JobId;
+use netraven_store::jobs::{ClaimedJob, Load};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -14,6 +15,7 @@ pub(crate) struct Running {
 #[derive(Debug)]
 struct Session {
     token: i64,
+    site: Option<String>,
     abort: AbortHandle,
     end: Option<End>,
 }
@@ -30,8 +32,16 @@ pub(crate) enum End {
 }
 
 impl Running {
-    pub(crate) fn add(&self, job: JobId, token: i64, abort: AbortHandle) {
-        self.lock().insert(job, Session { token, abort, end: None });
+    pub(crate) fn add(&self, claimed: &ClaimedJob, abort: AbortHandle) {
+        let session = Session { token: claimed.token, site: claimed.site.clone(), abort, end: None };
+        self.lock().insert(claimed.job, session);
+    }
+
+    /// How many there are at each site, of `site_sessions` that one site may have.
+    pub(crate) fn load(&self, site_sessions: Option<usize>) -> Load {
+        let mut load = Load::new(site_sessions);
+        self.lock().values().for_each(|session| load.add(session.site.as_deref()));
+        load
     }
 
     /// Why a session was stopped from outside, if it was.

@@ -1,6 +1,6 @@
 use super::{CANCELLED, JOBS};
 use crate::{Store, StoreError};
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgNotification};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -11,20 +11,11 @@ pub struct JobListener {
 }
 
 impl JobListener {
-    /// Listens for new jobs, on a connection of its own out of the pool.
+    /// Listens on a connection of its own out of the pool.
     pub async fn connect(store: &Store) -> Result<Self, StoreError> {
-        Self::listen(store, JOBS).await
-    }
-
-    /// The same for jobs that somebody cancelled.
-    pub async fn for_cancelled(store: &Store) -> Result<Self, StoreError> {
-        Self::listen(store, CANCELLED).await
-    }
-
-    async fn listen(store: &Store, channel: &str) -> Result<Self, StoreError> {
         let failed = StoreError::query("listen for jobs");
         let mut listener = PgListener::connect_with(store.pool()).await.map_err(&failed)?;
-        listener.listen(channel).await.map_err(&failed)?;
+        listener.listen_all([JOBS, CANCELLED]).await.map_err(&failed)?;
         Ok(Self { listener })
     }
 
@@ -33,14 +24,34 @@ impl JobListener {
     ///
     /// # Errors
     /// The connection is lost and could not be made again; throw the listener away.
-    pub async fn wait(&mut self, longest: Duration) -> Result<(), StoreError> {
+    pub async fn wait(&mut self, longest: Duration) -> Result<Heard, StoreError> {
+        let mut heard = Heard::default();
         match timeout(longest, self.listener.recv()).await {
-            Ok(Ok(_)) => {
-                while self.listener.next_buffered().is_some() {}
-                Ok(())
+            Ok(Ok(first)) => {
+                heard.add(&first);
+                while let Some(next) = self.listener.next_buffered() {
+                    heard.add(&next);
+                }
+                Ok(heard)
             }
             Ok(Err(error)) => Err(StoreError::query("listen for jobs")(error)),
-            Err(_) => Ok(()),
+            Err(_) => Ok(heard),
         }
+    }
+}
+
+/// What the bell was rung for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// There may be new jobs.
+    pub jobs: bool,
+    /// Somebody cancelled jobs.
+    pub cancelled: bool,
+}
+
+impl Heard {
+    fn add(&mut self, notification: &PgNotification) {
+        self.jobs |= notification.channel() == JOBS;
+        self.cancelled |= notification.channel() == CANCELLED;
     }
 }

@@ -27,7 +27,7 @@ pub use finish::{
 };
 pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
-pub use listener::JobListener;
+pub use listener::{Heard, JobListener};
 pub use needs::way;
 pub use progress::{Progress, RunResultRow, run_progress, run_results};
 pub(crate) use runs::create_run_in;

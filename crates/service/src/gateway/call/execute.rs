@@ -200,8 +200,10 @@ impl ExecuteAnswer {
             (Ok(answers), Some(platform)) => {
                 let results: Vec<_> =
                     answers.iter().map(|answer| command_answer(answer, platform, raw)).collect();
-                let failure =
-                    answers.iter().find(|answer| !answer.accepted).map(|answer| refused(answer, platform));
+                let failure = answers
+                    .iter()
+                    .find(|answer| !answer.accepted)
+                    .map(|answer| refused(&answer.command, answer, platform));
                 (results, failure)
             }
             (Ok(_), None) => (Vec::new(), None),
@@ -243,10 +245,10 @@ fn command_answer(answer: &Answer, platform: &Platform, raw: bool) -> CommandAns
     }
 }
 
-/// The device's own words say why; they are few, and pass the secret finder.
-fn refused(answer: &Answer, platform: &Platform) -> Failure {
+/// The device's own words say why; they are few, and pass the secret finder. `command` is what may be shown of it.
+pub(crate) fn refused(command: &str, answer: &Answer, platform: &Platform) -> Failure {
     const QUOTED: usize = 300;
     let words: String = platform.redact(answer.text.expose_bytes()).trim().chars().take(QUOTED).collect();
-    let message = format!("the device refused `{}`: {words}", answer.command);
+    let message = format!("the device refused `{command}`: {words}");
     Failure::new(ErrorCode::CommandRejected, Phase::Collect, message)
 }

@@ -10,6 +10,6 @@ mod target;
 mod track;
 
 pub(crate) use collect::{CollectAnswer, collect};
-pub(crate) use execute::execute;
 pub use execute::{ExecuteAnswer, recognise};
+pub(crate) use execute::{execute, refused};
 pub(crate) use request::{CollectBody, ExecuteBody};

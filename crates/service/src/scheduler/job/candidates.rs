@@ -1,9 +1,9 @@
 //! The credentials of a job: those of the jump hosts on the way, then the device's, one after the other.
 
 use super::Course;
+use super::kinds::Done;
 use crate::logins::Care;
 use crate::scheduler::login::{open_access, open_hop};
-use netraven_device::Collected;
 use netraven_model::{ErrorCode, Failure, Phase};
 use netraven_platform::Platform;
 use netraven_store::credentials::StoredCredential;
@@ -29,7 +29,7 @@ impl Course<'_> {
         &mut self,
         credential: &StoredCredential,
         platform: &mut Option<Arc<Platform>>,
-    ) -> Result<(Collected, Arc<Platform>), Failure> {
+    ) -> Result<Done, Failure> {
         let (context, claimed) = (self.context, self.claimed);
         let care = if self.refused.at.is_empty() { Care::Clean } else { Care::Careful };
         let (target, job) = (self.target.clone(), Some(claimed.job));
@@ -46,10 +46,7 @@ impl Course<'_> {
     }
 
     /// The device's credentials in order, until one works or nothing would change.
-    pub(super) async fn try_all(
-        &mut self,
-        platform: &mut Option<Arc<Platform>>,
-    ) -> Result<(Collected, Arc<Platform>), Failure> {
+    pub(super) async fn try_all(&mut self, platform: &mut Option<Arc<Platform>>) -> Result<Done, Failure> {
         let mut last = None;
         for credential in &self.claimed.credentials {
             if let Some(failure) = self.context.logins.blocked(&self.refused) {

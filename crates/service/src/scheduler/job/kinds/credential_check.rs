@@ -1,0 +1,39 @@
+//! See whether the device accepts a credential: log in as a backup would, and out again.
+
+use super::Done;
+use crate::scheduler::job::Course;
+use netraven_device::{Access, ExecuteRequest, LoginResult};
+use netraven_model::{CredentialId, Failure, Protocol};
+use netraven_platform::Platform;
+use std::sync::Arc;
+
+impl Course<'_> {
+    pub(super) async fn check_login(
+        &mut self,
+        access: Access,
+        credential: CredentialId,
+        known: Option<Arc<Platform>>,
+    ) -> Result<Done, Failure> {
+        let platform = match known {
+            Some(platform) => platform,
+            None => self.no_questions()?,
+        };
+        let request = ExecuteRequest {
+            job: Some(self.claimed.job),
+            access: self.access(access.clone()),
+            platform: platform.clone(),
+            commands: Vec::new(),
+            within: self.context.settings.device.longest(),
+        };
+        let outcome = self.context.gateway.execute(&request).await;
+        let login = outcome.login;
+        self.take(outcome, credential)?;
+        if login == LoginResult::NotTried && self.target.protocol == Protocol::Http {
+            // Such a family has no login of its own: it judges the credential with each request, so one has to be made.
+            let request = self.collect_request(access, &platform);
+            let outcome = self.context.gateway.collect(&request).await;
+            self.take(outcome, credential)?;
+        }
+        Ok(Done::Ok)
+    }
+}
