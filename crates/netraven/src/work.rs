@@ -6,7 +6,7 @@ use crate::error::{CliError, Result};
 use crate::sealing::open_vault;
 use crate::settings::{Connection, Settings};
 use netraven_device::{DeviceSettings, HttpSettings, Networks, Pace, SshSettings};
-use netraven_model::Backoff;
+use netraven_model::{Backoff, Breaker};
 use netraven_service::{Definitions, Worker, WorkerSettings};
 use netraven_store::logins::Limits;
 use netraven_store::{Store, settings};
@@ -81,7 +81,7 @@ pub async fn settings(context: &Context, store: &Store) -> Result<WorkerSettings
 }
 
 fn worker_settings(settings: &Settings) -> WorkerSettings {
-    let retry = &settings.retry;
+    let (retry, scheduler) = (&settings.retry, &settings.scheduler);
     WorkerSettings {
         parallel_sessions: settings.device.parallel_sessions,
         lease: Duration::from_secs(settings.scheduler.lease_seconds),
@@ -90,6 +90,11 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
             base: Duration::from_secs(retry.base_seconds),
             factor: retry.factor,
             limit: Duration::from_secs(retry.limit_seconds),
+        },
+        breaker: Breaker {
+            after: scheduler.breaker_after,
+            pause: Duration::from_secs(scheduler.breaker_pause_minutes * 60),
+            limit: Duration::from_secs(scheduler.breaker_limit_minutes * 60),
         },
         device: device_settings(settings),
         aliases: settings.credentials.references.clone().unwrap_or_default(),
@@ -159,9 +164,11 @@ mod tests {
         settings.device.max_output_mib = 2;
         settings.device.session_timeout_seconds = 7;
         settings.retry.attempts = 5;
+        settings.scheduler.breaker_pause_minutes = 2;
         let worker = worker_settings(&settings);
         assert_eq!((worker.device.max_output, worker.retry.attempts), (2 * 1024 * 1024, 5));
         assert_eq!(worker.device.session_timeout, Duration::from_secs(7));
+        assert_eq!((worker.breaker.after, worker.breaker.pause.as_secs()), (3, 120));
         assert_eq!((worker.job_log_months, worker.connection_log_months), (Some(24), Some(6)));
         settings.logs.job_log_months = 0;
         assert_eq!(worker_settings(&settings).job_log_months, None);

@@ -23,6 +23,13 @@ Examples:
   netraven job show 42
   netraven job show 42 --dialogue        with what was said on the line, secrets masked";
 
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  netraven job cancel 42
+
+A waiting job ends at once, the session of a running one is closed within two seconds. Whichever
+runs wanted the job: none of them gets it.";
+
 /// One device's tasks.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -38,6 +45,12 @@ pub enum Command {
         #[arg(long)]
         dialogue: bool,
     },
+    /// Cancels one job that is not finished yet
+    #[command(after_help = CANCEL_EXAMPLES)]
+    Cancel {
+        /// Its number
+        job: i64,
+    },
 }
 
 /// Which jobs.
@@ -52,7 +65,7 @@ pub struct Filter {
     /// queued, running, done or cancelled
     #[arg(long, value_parser = status)]
     status: Option<JobStatus>,
-    /// changed, unchanged, failed or skipped
+    /// changed, unchanged, ok, failed or skipped
     #[arg(long, value_parser = outcome)]
     outcome: Option<Outcome>,
     /// As many at most
@@ -68,6 +81,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
     match command {
         Command::List(filter) => list(filter, context).await,
         Command::Show { job, dialogue } => show(JobId(job), dialogue, context).await,
+        Command::Cancel { job } => cancel(JobId(job), context).await,
     }
 }
 
@@ -142,6 +156,17 @@ fn view(job: &JobRow) -> Value {
     })
 }
 
+async fn cancel(id: JobId, context: &Context) -> Result {
+    let status = with_store(context, async |store| Ok(jobs::cancel(store, id).await?)).await?;
+    context.output.show(
+        || json!({"job": id, "status": status}),
+        || match status {
+            JobStatus::Running => format!("job {id} is cancelled; its session is being closed"),
+            _ => format!("job {id} is cancelled"),
+        },
+    )
+}
+
 async fn show(id: JobId, dialogue: bool, context: &Context) -> Result {
     let (detail, log) = with_store(context, async |store| {
         let detail = jobs::get(store, id).await?;
@@ -186,6 +211,9 @@ fn describe(detail: &JobDetail, dialogue: Option<Option<&ConnectionLog>>, width:
         vec![time, entry.level.clone(), entry.message.clone()]
     });
     text += &format!("\n{}", render(&columns, events, width));
+    for (entry, output) in detail.events.iter().filter_map(|entry| Some((entry, entry.output.as_ref()?))) {
+        text += &format!("\n{}\n{}\n", entry.message, output.replace('\r', "").trim_end());
+    }
     match dialogue {
         Some(Some(log)) => text + &format!("\n{}\n", log.log.replace('\r', "")),
         Some(None) => text + "\nno session was opened, so there is no dialogue\n",

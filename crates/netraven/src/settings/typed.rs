@@ -176,6 +176,9 @@ pub struct Credentials {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Scheduler {
     pub lease_seconds: u64,
+    pub breaker_after: u32,
+    pub breaker_pause_minutes: u64,
+    pub breaker_limit_minutes: u64,
 }
 
 /// `retry.*`

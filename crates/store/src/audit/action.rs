@@ -48,6 +48,8 @@ actions! {
     DeviceHostKeyAccepted = "device.host_key_accepted",
     /// Host keys of devices that had none were taken from a file.
     DeviceHostKeysImported = "device.host_keys_imported",
+    /// Schedules take a device again that failed too often.
+    DeviceResumed = "device.resumed",
     /// The secrets of a configuration were given out.
     ConfigurationRevealed = "configuration.revealed",
     /// It was asked on which devices a secret stands.

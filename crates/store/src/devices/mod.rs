@@ -2,12 +2,14 @@
 
 mod add;
 mod change;
+mod circuit;
 mod contact;
 mod keys;
 mod reach;
 
 pub use add::{Imported, NewDevice, OnExisting, add, add_many};
 pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
+pub use circuit::resume;
 pub use contact::{Contact, contact, learn};
 pub(crate) use contact::{target, tls_trust};
 pub use keys::{ImportedKeys, host_keys, import_host_keys, without_host_keys};
@@ -70,6 +72,10 @@ pub struct Device {
     pub last_error_code: Option<String>,
     /// The same as a sentence.
     pub last_error: Option<String>,
+    /// Jobs that failed one after the other, up to now.
+    pub failures_in_row: i32,
+    /// Until then schedules leave the device alone; `None` where its circuit breaker is closed.
+    pub circuit_open_until: Option<DateTime<Utc>>,
     /// Names of its tags, sorted.
     pub tags: Vec<String>,
     /// When it was entered.
@@ -219,6 +225,8 @@ impl FromRow<'_, PgRow> for Device {
             last_seen: row.try_get("last_seen")?,
             last_error_code: row.try_get("last_error_code")?,
             last_error: row.try_get("last_error")?,
+            failures_in_row: row.try_get("failures_in_row")?,
+            circuit_open_until: row.try_get("circuit_open_until")?,
             tags: row.try_get("tags")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,

@@ -24,6 +24,7 @@ Examples:
   netraven backup --device r1 --device r2
   netraven backup --all --every 1h             makes a schedule instead
   netraven backup --all --no-wait --json
+  netraven backup --device r1 --priority 1     before everything else that waits
 
 Exits with 0 if every device was collected and with 5 if some failed. Without a running worker
 (`netraven up`) this command does the work itself.";
@@ -47,6 +48,9 @@ pub struct Args {
     /// Name of the schedule [default: made of the rest]
     #[arg(long, value_name = "NAME", requires = "every", value_parser = fields::line)]
     name: Option<String>,
+    /// Lower ones go first; a schedule's runs have 200 [default: 100]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "every", value_parser = clap::value_parser!(i32).range(0..=1000))]
+    priority: Option<i32>,
     /// Starts the run and does not wait for it: a worker must be running
     #[arg(long, conflicts_with = "every")]
     no_wait: bool,
@@ -66,7 +70,7 @@ pub async fn run(args: Args, context: &Context) -> Result {
 
 async fn collect(args: &Args, context: &Context, database: &Database, signals: &mut StopSignals) -> Result {
     let store = &database.store;
-    let created = start(store, selection(args, store).await?).await?;
+    let created = start(store, selection(args, store).await?, args.priority).await?;
     see_through(created, args.no_wait, context, database, signals).await
 }
 
@@ -93,8 +97,9 @@ pub async fn see_through(
 }
 
 /// Starts a run that takes at least one device.
-pub async fn start(store: &Store, target: TargetSelection) -> Result<RunCreated> {
+pub async fn start(store: &Store, target: TargetSelection, priority: Option<i32>) -> Result<RunCreated> {
     let new = NewRun::new(JobKind::Backup, Origin::Person, target, user());
+    let new = NewRun { priority: priority.unwrap_or(new.priority), ..new };
     let created = jobs::create_run(store, &new).await?;
     if created.jobs + created.shared == 0 {
         return Err(CliError::not_found("there is no device to back up")

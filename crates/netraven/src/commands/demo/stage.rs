@@ -113,7 +113,7 @@ impl Stage<'_> {
     async fn backup(&self, signals: &mut StopSignals) -> Result<Summary> {
         let store = &self.database.store;
         let tag = TargetSelection::Tags(vec![NAME.to_owned()]);
-        let created = start_backup(store, tag).await?;
+        let created = start_backup(store, tag, None).await?;
         match follow(self.context, self.database, created.run, signals, Help::None).await? {
             Ended::Finished => Summary::load(store, created.run).await,
             Ended::Cancelled => Err(CliError::interrupted()),

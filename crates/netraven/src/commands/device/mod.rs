@@ -64,6 +64,13 @@ Examples:
 Use it when a device was replaced or its key was renewed on purpose. The next session learns the
 new key.";
 
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  netraven device resume r1
+
+A device whose jobs failed several times in a row is left alone by schedules for a while
+(`scheduler.breaker_*`). This ends the pause. What you start yourself runs in any case.";
+
 const IMPORT_KNOWN_HOSTS_EXAMPLES: &str = "\
 Examples:
   netraven device import-known-hosts ~/.ssh/known_hosts --dry-run
@@ -109,6 +116,12 @@ pub enum Command {
     /// Takes the SSH host keys of devices that have none from OpenSSH's known_hosts
     #[command(after_help = IMPORT_KNOWN_HOSTS_EXAMPLES)]
     ImportKnownHosts(known_hosts::Import),
+    /// Has schedules take a device again that failed too often
+    #[command(after_help = RESUME_EXAMPLES)]
+    Resume {
+        /// Name, public id or number
+        device: String,
+    },
     /// Forgets a device's SSH host key, so that the next session learns a new one
     #[command(after_help = ACCEPT_KEY_EXAMPLES)]
     AcceptKey {
@@ -128,6 +141,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::Import(args) => transfer::import(args, context).await,
         Command::Export(args) => transfer::export(args, context).await,
         Command::ImportKnownHosts(args) => known_hosts::import(args, context).await,
+        Command::Resume { device } => write::resume(&device, context).await,
         Command::AcceptKey { device } => write::accept_key(&device, context).await,
     }
 }

@@ -3,6 +3,7 @@ use crate::database::with_store;
 use crate::error::Result;
 use crate::output::format::{or_dash, time, time_or_dash};
 use crate::output::table::{Column, pairs, render};
+use chrono::Utc;
 use netraven_model::{ErrorCode, Protocol, SshProfile};
 use netraven_store::devices::{self, Device, DeviceFilter};
 use serde_json::json;
@@ -74,6 +75,9 @@ const COLUMNS: [Column; 8] = [
 
 fn row(device: &Device) -> Vec<String> {
     let status = match &device.last_error_code {
+        Some(code) if device.status == "failing" && is_left_alone(device) => {
+            format!("failing: {code} (left alone)")
+        }
         Some(code) if device.status == "failing" => format!("failing: {code}"),
         _ => device.status.clone(),
     };
@@ -87,6 +91,24 @@ fn row(device: &Device) -> Vec<String> {
         time_or_dash(device.last_seen),
         device.tags.join(", "),
     ]
+}
+
+fn is_left_alone(device: &Device) -> bool {
+    device.circuit_open_until.is_some_and(|until| until > Utc::now())
+}
+
+/// What the circuit breaker says of the device.
+fn circuit(device: &Device) -> String {
+    let failures = device.failures_in_row;
+    let jobs = if failures == 1 { "job" } else { "jobs" };
+    match device.circuit_open_until.filter(|_| is_left_alone(device)) {
+        Some(until) => format!(
+            "{failures} {jobs} failed in a row: schedules leave it alone until {} UTC (`device resume` ends that)",
+            time(until)
+        ),
+        None if failures > 0 => format!("{failures} {jobs} failed in a row"),
+        None => "-".to_owned(),
+    }
 }
 
 fn address(device: &Device) -> String {
@@ -123,6 +145,7 @@ fn describe(device: &Device) -> String {
         ("notes", or_dash(device.notes.as_deref())),
         ("tags", or_dash(Some(&device.tags.join(", ")))),
         ("status", device.status.clone()),
+        ("circuit breaker", circuit(device)),
         ("model", or_dash(device.model.as_deref())),
         ("serial number", or_dash(device.serial_number.as_deref())),
         ("software", or_dash(device.software_version.as_deref())),

@@ -185,6 +185,14 @@ pub async fn remove(name: &str, yes: bool, context: &Context) -> Result {
     )
 }
 
+/// `netraven device resume`
+pub async fn resume(name: &str, context: &Context) -> Result {
+    let device = with_store(context, async |store| Ok(devices::resume(store, name).await?)).await?;
+    context
+        .output
+        .show(|| json!(device), || format!("device {} is taken by schedules again", device.hostname))
+}
+
 /// `netraven device accept-key`
 pub async fn accept_key(name: &str, context: &Context) -> Result {
     let forgotten =
