@@ -12,6 +12,7 @@ mod finishing;
 mod finishing_edges;
 mod history;
 mod leases;
+mod lifecycle;
 mod logins;
 mod logs;
 mod maintenance;
