@@ -4,7 +4,7 @@ use super::Gateway;
 use crate::course::{Course, Talk};
 use crate::outcome::Outcome;
 use crate::request::ExecuteRequest;
-use netraven_model::{Capture, ErrorCode, Failure, Phase};
+use netraven_model::{Capture, ErrorCode, Failure, Phase, Protocol};
 use netraven_platform::{Limits, Part};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ async fn run(
     gateway: &Gateway,
     request: &ExecuteRequest,
 ) -> Result<Vec<Answer>, Failure> {
-    let parts = request.commands.iter().map(|command| Part::command(command)).collect();
+    let parts = questions(request).into();
     let limits = gateway.settings.limits();
     let limits = Limits { session: limits.session.min(request.within), ..limits };
     let platform = request.platform.clone();
@@ -59,6 +59,15 @@ async fn run(
         duration: output.duration,
     };
     Ok(outputs.into_iter().map(answer).collect())
+}
+
+/// The commands. Without any the login is all that is wanted: over HTTP that may need a request.
+fn questions(request: &ExecuteRequest) -> Vec<Part> {
+    let http = request.platform.http.as_ref().filter(|_| request.access.target.protocol == Protocol::Http);
+    if request.commands.is_empty() {
+        return http.and_then(|http| http.proof_of_login()).cloned().into_iter().collect();
+    }
+    request.commands.iter().map(|command| Part::command(command)).collect()
 }
 
 /// Whether nobody holds the device for the request: then a session may be used again, and be kept.

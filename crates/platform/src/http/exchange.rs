@@ -101,6 +101,11 @@ impl HttpExchange {
     /// What to do now. After each `Send` either [`HttpExchange::answer`] or [`HttpExchange::broken`] is due.
     pub fn next(&mut self, now: Instant) -> HttpNext {
         while self.state != State::Done {
+            if matches!(self.state, State::Part(_)) && self.plan.parts.is_empty() {
+                // The login was all that was wanted.
+                self.leave();
+                continue;
+            }
             match self.request(now) {
                 Ok(request) => return HttpNext::Send(request),
                 Err(failure) => self.fail(failure, now),

@@ -42,6 +42,13 @@ pub struct Http {
 }
 
 impl Http {
+    /// What has to be asked to see whether the device accepts a credential, which a family without a login of its own judges
+    /// with each request; `None` where the login tells.
+    pub fn proof_of_login(&self) -> Option<&Part> {
+        let needed = || self.parts.iter().find(|part| !part.optional).or(self.parts.first());
+        if self.login.is_none() { needed() } else { None }
+    }
+
     /// Where the family listens: 443, or 80 without TLS, where the definition names no port.
     pub(crate) fn usual_port(&self) -> u16 {
         self.port.unwrap_or(if self.tls { 443 } else { 80 })

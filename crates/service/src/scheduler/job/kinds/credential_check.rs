@@ -2,8 +2,8 @@
 
 use super::Done;
 use crate::scheduler::job::Course;
-use netraven_device::{Access, ExecuteRequest, LoginResult};
-use netraven_model::{CredentialId, Failure, Protocol};
+use netraven_device::{Access, ExecuteRequest};
+use netraven_model::{CredentialId, Failure};
 use netraven_platform::Platform;
 use std::sync::Arc;
 
@@ -20,20 +20,13 @@ impl Course<'_> {
         };
         let request = ExecuteRequest {
             job: Some(self.claimed.job),
-            access: self.access(access.clone()),
-            platform: platform.clone(),
+            access: self.access(access),
+            platform,
             commands: Vec::new(),
             within: self.context.settings.device.longest(),
         };
         let outcome = self.context.gateway.execute(&request).await;
-        let login = outcome.login;
         self.take(outcome, credential)?;
-        if login == LoginResult::NotTried && self.target.protocol == Protocol::Http {
-            // Such a family has no login of its own: it judges the credential with each request, so one has to be made.
-            let request = self.collect_request(access, &platform);
-            let outcome = self.context.gateway.collect(&request).await;
-            self.take(outcome, credential)?;
-        }
         Ok(Done::Ok)
     }
 }
