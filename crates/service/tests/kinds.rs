@@ -115,6 +115,8 @@ async fn a_credential_check_logs_in_and_asks_nothing() {
     let Some((house, lab)) = House::with_lab(one(None)).await else { return };
     let stale = house.add_credential("stale", &lab.devices()[0], Some("old password"), 1).await;
     let progress = carry_out(&house, JobKind::CredentialCheck, &[]).await;
+    assert_eq!(progress.ok, 1, "{progress:?}");
+    let job = newest_job(&house).await;
     let expected = ["started", "host_key_learned", "credential_refused", "failed", "logged_in"];
     assert_eq!(events(&job), expected, "no command");
     let info = credentials::list(&house.store).await.unwrap();

@@ -20,6 +20,7 @@ mod schedule;
 mod secret;
 mod serve;
 mod setting;
+mod start;
 mod tag;
 mod token;
 mod up;

@@ -1,6 +1,7 @@
 //! `netraven run`
 
 use super::schedule::target;
+use super::start;
 use crate::context::Context;
 use crate::database::with_store;
 use crate::error::Result;
@@ -29,6 +30,9 @@ Examples:
 /// Batches of jobs that a person or a schedule started.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Starts one of any kind and waits for it
+    #[command(after_help = start::EXAMPLES)]
+    Start(start::Args),
     /// Lists runs, newest first
     #[command(after_help = LIST_EXAMPLES)]
     List {
@@ -53,6 +57,7 @@ pub enum Command {
 /// Runs it.
 pub async fn run(command: Command, context: &Context) -> Result {
     match command {
+        Command::Start(args) => start::run(&args, context).await,
         Command::List { limit } => list(limit, context).await,
         Command::Show { run } => {
             let run = RunId(run);

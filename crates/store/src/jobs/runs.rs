@@ -108,8 +108,16 @@ pub struct RunRow {
 /// schedule's run skips devices whose circuit is open, unless it only asks whether they can be reached.
 ///
 /// # Errors
-/// [`StoreError::NotFound`] for a tag, site or device that does not exist. A selection without devices is a run without jobs.
+/// [`StoreError::NotFound`] for a tag, site or device that does not exist, [`StoreError::Invalid`] for commands that do not go with
+/// the kind. A selection without devices is a run without jobs.
 pub async fn create_run(store: &Store, new: &NewRun) -> Result<RunCreated, StoreError> {
+    if (new.kind == JobKind::Command) == new.commands.is_empty() {
+        let reason = format!("a run of the kind {} with {} commands", new.kind.as_str(), new.commands.len());
+        return Err(StoreError::invalid(
+            "the run",
+            reason + "; commands belong to the kind command, and it needs some",
+        ));
+    }
     let mut tx = store.begin("start a run").await?;
     check_target(&mut tx, &new.target).await?;
     let created = create_run_in(&mut tx, new).await?;

@@ -65,7 +65,7 @@ async fn many_workers_claim_each_job_once_and_no_device_twice_at_a_time() {
     fixture.add_credential("a", 1, &[]).await;
     fixture.add_credential("b", 1, &[]).await;
     fixture.run(TargetSelection::All).await;
-    let command = NewRun { kind: JobKind::Command, ..backup_of(TargetSelection::All) };
+    let command = NewRun { kind: JobKind::CredentialCheck, ..backup_of(TargetSelection::All) };
     jobs::create_run(&fixture.store, &command).await.unwrap();
 
     let seen = Arc::new(Mutex::new(Seen::default()));

@@ -4,21 +4,24 @@ use crate::support::{
     Fixture, MINUTE, backup_of, changed, failed, finished, fixture, is_invalid, is_missing, new_device,
 };
 use chrono::{TimeDelta, Utc};
-use netraven_model::{ErrorCode, JobId, JobKind, JobStatus, Outcome, ScheduleId};
+use netraven_model::{ErrorCode, JobId, JobKind, JobStatus, Outcome};
 use netraven_store::devices::{self, NewDevice, OnExisting};
 use netraven_store::jobs::{
     self, ClaimedJob, FinishedResult, JobFilter, Load, NewRun, Origin, TargetSelection,
 };
 use netraven_store::logs;
-use netraven_store::schedules::{self, NewSchedule};
+use netraven_store::schedules::{self, Plan};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// A run as schedules start them.
 async fn scheduled(fixture: &Fixture, kind: JobKind) -> jobs::RunCreated {
-    let name = format!("{}-{}", kind.as_str(), Utc::now().timestamp_micros());
-    let new = NewSchedule { name, kind, every: 60 * MINUTE, target: TargetSelection::All, first_run: None };
-    let schedule: ScheduleId = schedules::add(&fixture.store, &new).await.unwrap().id;
-    let run = NewRun::new(kind, Origin::Schedule(schedule), TargetSelection::All, "nightly");
+    let name = format!("{}-{}", kind.as_str(), Uuid::now_v7());
+    let now = schedules::clock(&fixture.store).await.unwrap();
+    let plan = Plan { kind, ..Plan::backup_every(name, 60 * MINUTE, now, TargetSelection::All) };
+    let schedule = schedules::add(&fixture.store, &plan, now).await.unwrap();
+    let run = NewRun::new(kind, Origin::Schedule(schedule.id), TargetSelection::All, "nightly");
+    let run = NewRun { priority: schedules::DEFAULT_PRIORITY, ..run };
     jobs::create_run(&fixture.store, &run).await.unwrap()
 }
 
@@ -233,7 +236,7 @@ async fn what_a_person_asks_for_goes_before_the_nightly_run_of_all_sites() {
     let device = devices::get(&fixture.store, "d0150").await.unwrap().id;
     let click =
         NewRun::new(JobKind::CredentialCheck, Origin::Person, TargetSelection::Devices(vec![device]), "me");
-    assert!(click.priority < jobs::DEFAULT_PRIORITY);
+    assert!(click.priority < schedules::DEFAULT_PRIORITY);
     jobs::create_run(&fixture.store, &click).await.unwrap();
     let first = fixture.claim(1).await.pop().unwrap();
     assert_eq!((first.target.hostname.as_str(), first.kind), ("d0150", JobKind::CredentialCheck));

@@ -69,7 +69,8 @@ async fn runs_that_overlap_share_the_active_job_and_both_see_its_result() {
     let urgent = NewRun { priority: 1, ..backup_of(TargetSelection::Devices(vec![d1])) };
     let second = jobs::create_run(&fixture.store, &urgent).await.unwrap();
     assert_eq!(second, RunCreated { run: second.run, jobs: 0, shared: 1, skipped: 0 });
-    let other_kind = NewRun { kind: JobKind::Command, ..backup_of(TargetSelection::Devices(vec![d1])) };
+    let other_kind =
+        NewRun { kind: JobKind::CredentialCheck, ..backup_of(TargetSelection::Devices(vec![d1])) };
     assert_eq!(jobs::create_run(&fixture.store, &other_kind).await.unwrap().jobs, 1);
 
     // The shared job is as urgent as the more urgent run.

@@ -4,7 +4,7 @@ mod options;
 mod save;
 mod show;
 
-pub use options::SHORTEST;
+pub use options::{SHORTEST, Which};
 pub use show::{describe, target, view};
 
 use crate::commands::backup;
