@@ -1,6 +1,6 @@
 use crate::request::Access;
 use crate::ssh::{OpenFailure, SshConnection};
-use netraven_model::{Facts, Failure, HostKey, JobEvent, SshProfile, Target};
+use netraven_model::{Facts, Failure, Hash256, HostKey, JobEvent, SshProfile, Target};
 use netraven_seal::SealedConfig;
 
 /// What became of one backup.
@@ -67,6 +67,8 @@ pub enum Collected {
         facts: Facts,
         /// It is much smaller than the newest version, and was so when read a second time.
         much_smaller: bool,
+        /// The platform's definition that it was read with: a gateway elsewhere may have another one.
+        platform_digest: Hash256,
     },
 }
 

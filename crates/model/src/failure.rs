@@ -120,6 +120,18 @@ codes! {
     /// The worker died or lost its lease while the job ran.
     LeaseLost = "lease_lost", transient: true,
         hint: "the job is taken up again by itself";
+    /// The device's site has no gateway among those that the scheduler may use.
+    NoGateway = "no_gateway", transient: false,
+        hint: "name the site in `scheduler.gateways`, have a gateway without `sites` there, or set `scheduler.local_gateway` to on";
+    /// No gateway took the job: none could be reached, or none had room. Nothing was sent to the device.
+    GatewayUnavailable = "gateway_unavailable", transient: true,
+        hint: "see `netraven gateway list`; the job is taken up again by itself";
+    /// The gateway ended, or the line to it, while the job was under way.
+    GatewayLost = "gateway_lost", transient: true,
+        hint: "see `netraven gateway list` and that gateway's own log; the job is taken up again by itself";
+    /// The gateway does not work for this scheduler: key, certificate, version, or an answer that is none.
+    GatewayRefused = "gateway_refused", transient: false,
+        hint: "see `netraven gateway list`; docs/gateways.md says what a gateway and its scheduler must have in common";
     /// Something that this build, or this way of speaking with the device, does not have.
     Unsupported = "unsupported", transient: false,
         hint: "use a build, or a protocol, that has it; the message says what is missing";

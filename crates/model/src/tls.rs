@@ -27,6 +27,15 @@ impl TlsTrust {
         };
         Ok(Self { certificate, legacy })
     }
+
+    /// The word for what its certificate must prove, as [`TlsTrust::from_words`] reads it.
+    pub fn certificate_word(&self) -> String {
+        match self.certificate {
+            CertificateCheck::Authorities => "verify".to_owned(),
+            CertificateCheck::Off => "insecure".to_owned(),
+            CertificateCheck::Pin(pin) => pin.to_string(),
+        }
+    }
 }
 
 /// What a certificate must prove.
@@ -88,6 +97,9 @@ mod tests {
         assert_eq!(of("insecure"), Ok(CertificateCheck::Off));
         assert_eq!(of(&pin.to_string()), Ok(CertificateCheck::Pin(pin)));
         assert!(of("sha256:abc").is_err() && of("").is_err());
+        for words in ["verify".to_owned(), "insecure".to_owned(), pin.to_string()] {
+            assert_eq!(TlsTrust::from_words(&words, true).map(|trust| trust.certificate_word()), Ok(words));
+        }
     }
 
     #[test]

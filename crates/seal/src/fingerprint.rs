@@ -1,11 +1,16 @@
 use aws_lc_rs::hmac;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// One device's fingerprint key, derived by the vault from its master and the device's UUID.
 ///
 /// It is separate from the encryption keys, so that their rotation changes no fingerprint.
 #[derive(Clone)]
-pub struct FingerprintKey(hmac::Key);
+pub struct FingerprintKey {
+    key: hmac::Key,
+    /// What it was made of: a gateway elsewhere is given the same key.
+    bytes: Zeroizing<[u8; 32]>,
+}
 
 /// 128 bits that stand for one secret of one device: the same while its value is the same. Without the key nobody can
 /// test guesses against it.
@@ -15,7 +20,12 @@ pub struct Fingerprint(pub [u8; 16]);
 impl FingerprintKey {
     /// Takes the 32 derived bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), bytes: Zeroizing::new(bytes) }
+    }
+
+    /// The 32 bytes, for a request to a gateway elsewhere. Whoever has them can test guesses against fingerprints.
+    pub fn expose_bytes(&self) -> &[u8; 32] {
+        &self.bytes
     }
 
     /// What stands for a secret.
@@ -29,7 +39,7 @@ impl FingerprintKey {
 
     /// A keyed hash over labelled pieces, for the significant hash.
     pub(crate) fn context(&self, label: &[u8]) -> hmac::Context {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(&self.key);
         context.update(label);
         context.update(b"\0");
         context

@@ -13,6 +13,7 @@ mod compare;
 mod fingerprint;
 mod marker;
 mod mask;
+mod rebuild;
 mod sealed;
 mod secrets;
 
@@ -57,6 +58,9 @@ pub enum SealError {
     /// The cryptographic library failed.
     #[error("secrets could not be sealed: {0}; nothing was kept")]
     Encrypt(&'static str),
+    /// What was sealed elsewhere does not hold together.
+    #[error("a configuration that was sealed elsewhere cannot be believed: {0}; nothing was kept")]
+    Foreign(String),
     /// Stored content cannot be decompressed.
     #[error("stored content is damaged: expected {expected} bytes of zstd content, got {reason}")]
     Decompress {

@@ -22,6 +22,8 @@ pub const KEY_INFO: &[u8] = b"netraven data key of a capture, format 1";
 pub const ENCAPSULATED: usize = 32;
 const NONCE: usize = 12;
 const TAG: usize = 16;
+/// Length of a data key.
+const DATA_KEY: usize = 32;
 
 /// What a gateway needs to keep the secrets of one device's captures: it cannot open what it sealed.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Eq for Clear {}
 impl Sealing {
     pub(crate) fn seal(&self, values: &BTreeMap<Fingerprint, Value>) -> Result<SealedSecrets, SealError> {
         let id = Uuid::new_v4();
-        let data_key = Zeroizing::new(random::<32>()?);
+        let data_key = Zeroizing::new(random::<DATA_KEY>()?);
         let wrapped = self.public.wrap(self.device, id, &data_key)?;
         let cipher = cipher(&data_key)?;
         let values = values.iter().map(|(fingerprint, value)| {
@@ -130,6 +132,12 @@ impl PublicKey {
             .map_err(|_| SealError::Encrypt("the data key cannot be sealed to the public key"))?;
         Ok([encapsulated.0, ciphertext].concat())
     }
+}
+
+/// Whether wrapped key and ciphertexts have the lengths that sealing gives them.
+pub(crate) fn is_whole(secrets: &SealedSecrets) -> bool {
+    secrets.key.wrapped.len() == ENCAPSULATED + DATA_KEY + TAG
+        && secrets.values.iter().all(|value| value.ciphertext.len() >= NONCE + TAG)
 }
 
 /// What a wrapped data key is bound to.

@@ -43,7 +43,8 @@ async fn run(course: &mut Course<'_>, request: &CollectRequest) -> Result<Collec
     let config = masked.seal(request.sealing.as_ref()).map_err(|error| sealing_failed(&error))?;
     let header =
         |part: &SealedPart| request.platform.section(&part.name, part.context.as_deref(), &part.command);
-    Ok(Collected::Changed { config: Box::new(config.with_headers(header)), facts, much_smaller })
+    let (config, platform_digest) = (Box::new(config.with_headers(header)), request.platform.digest);
+    Ok(Collected::Changed { config, facts, much_smaller, platform_digest })
 }
 
 /// One session: its parts without secrets, and what they tell about the device.

@@ -61,10 +61,24 @@ impl Networks {
     /// # Errors
     /// The first text that is neither an address nor a network.
     pub fn new(allowed: &[String], denied: &[String]) -> Result<Self, NotANetwork> {
-        let list = |texts: &[String]| texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>();
         let mut networks = Self { allowed: list(allowed)?, ..Self::default() };
         networks.denied.extend(list(denied)?);
         Ok(networks)
+    }
+
+    /// The same as texts, allowed and denied ones, for [`Networks::from_texts`].
+    pub fn texts(&self) -> (Vec<String>, Vec<String>) {
+        let texts = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect();
+        (texts(&self.allowed), texts(&self.denied))
+    }
+
+    /// What [`Networks::texts`] told. Those in which no device can be are only denied where they are named: they come from
+    /// somewhere that named them.
+    ///
+    /// # Errors
+    /// The first text that is neither an address nor a network.
+    pub fn from_texts(allowed: &[String], denied: &[String]) -> Result<Self, NotANetwork> {
+        Ok(Self { allowed: list(allowed)?, denied: list(denied)? })
     }
 
     /// No address at all.
@@ -96,6 +110,10 @@ impl Networks {
     }
 }
 
+fn list(texts: &[String]) -> Result<Vec<IpNet>, NotANetwork> {
+    texts.iter().map(|text| parse(text)).collect()
+}
+
 fn parse(text: &str) -> Result<IpNet, NotANetwork> {
     let text = text.trim();
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
@@ -123,6 +141,10 @@ mod tests {
             assert!(!reaches(&all, never), "{never}");
         }
         assert!(!all.are_restricted());
+        for some in [all, Networks::none(), networks(&["10.0.0.0/8"], &["10.1.0.0/16"])] {
+            let (allowed, denied) = some.texts();
+            assert_eq!(Networks::from_texts(&allowed, &denied), Ok(some), "nothing is lost on the way");
+        }
         assert!(!["10.1.2.3", "::1"].iter().any(|address| reaches(&Networks::none(), address)));
     }
 

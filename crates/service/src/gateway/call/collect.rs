@@ -168,7 +168,7 @@ impl CollectAnswer {
                 self.size = previous.map(|previous| previous.size);
                 facts
             }
-            Collected::Changed { config, facts, much_smaller } => {
+            Collected::Changed { config, facts, much_smaller, .. } => {
                 self.parts = parts(&config)?;
                 self.sealed_secrets = config.secrets().map(SealedBody::from);
                 self.changed = Some(true);
