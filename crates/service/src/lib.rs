@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod collector;
 mod committer;
 mod definitions;
 pub mod gateway;
@@ -16,8 +17,10 @@ mod rotation;
 mod scheduler;
 mod stores;
 pub mod web;
+mod wire;
 mod worker;
 
+pub use collector::{Collector, DispatchSettings, GatewaySettings, Gateways, ask_gateway};
 pub use definitions::Definitions;
 pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
 pub use logins::{Care, Guard, Logins};
@@ -25,4 +28,5 @@ pub use references::{Aliases, Reference, ReferenceError, References};
 pub use rotation::{Rotated, Rotation, RotationError};
 pub use scheduler::{Keys, OpenError, open_access, open_hop, reached_at};
 pub use stores::Stores;
+pub use wire::GatewayState;
 pub use worker::{Worker, WorkerSettings};

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
+/// How long a connection is kept for the next request: less than servers keep theirs, this project's own 30 seconds.
+const KEPT: Duration = Duration::from_secs(20);
+
 /// Why no client could be made.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -73,6 +76,7 @@ pub fn client(ca_file: Option<&Path>, connect: Duration) -> Result<Client, Clien
         .redirect(Policy::none())
         .no_proxy()
         .connect_timeout(connect)
+        .pool_idle_timeout(KEPT)
         .build()
         .map_err(|error| library(error.to_string()))
 }

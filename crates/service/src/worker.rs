@@ -1,5 +1,6 @@
 //! One worker: dispatcher, committer and keeper in one process.
 
+use crate::collector::{Collector, DispatchSettings};
 use crate::committer::Committer;
 use crate::definitions::Definitions;
 use crate::logins::Logins;
@@ -33,6 +34,8 @@ pub struct WorkerSettings {
     pub breaker: Breaker,
     /// Bounds of a session.
     pub device: DeviceSettings,
+    /// Where jobs are carried out.
+    pub dispatch: DispatchSettings,
     /// Where passwords are looked up that are not stored.
     pub aliases: Aliases,
     /// How many refused logins are too many.
@@ -60,6 +63,7 @@ impl Default for WorkerSettings {
             },
             breaker: Breaker::default(),
             device: DeviceSettings::default(),
+            dispatch: DispatchSettings::default(),
             aliases: Aliases::new(),
             logins: Limits::default(),
             job_log_months: None,
@@ -94,7 +98,7 @@ impl Worker {
         let parallel = settings.parallel_sessions;
         let (committer, results) = Committer::new(stores.clone(), &settings, running.clone());
         let device = DeviceSettings { parallel_sessions: parallel, ..settings.device.clone() };
-        let gateway = Arc::new(Gateway::new(device));
+        let collector = Collector::new(Arc::new(Gateway::new(device)), settings.dispatch.clone());
         let logins = Logins::new(stores.scheduler.clone(), settings.logins);
         let references = References::new(settings.aliases.clone());
         let context = Arc::new(Context {
@@ -103,7 +107,7 @@ impl Worker {
             references,
             definitions,
             settings,
-            gateway,
+            collector,
             results,
             running,
             logins,
@@ -126,7 +130,7 @@ impl Worker {
 
     /// What holds its sessions; others in the process may share it.
     pub fn gateway(&self) -> Arc<Gateway> {
-        self.context.gateway.clone()
+        self.context.collector.local().clone()
     }
 
     /// Ends the worker: nothing new is claimed, sessions under way get `grace` to finish and are then
@@ -139,7 +143,7 @@ impl Worker {
             self.context.running.abort_all();
             self.context.running.idle().await;
         }
-        self.context.gateway.drain().await;
+        self.context.collector.drain().await;
         report(self.keeper.await, "keeper");
         // It has no end of its own, and holds the context until it is gone.
         self.bell.abort();

@@ -1,11 +1,11 @@
 //! What every request goes through: an id and a line in the log, who calls, how often.
 
-use super::auth::Caller;
+use super::auth::{Caller, Right};
 use super::error::ApiError;
 use super::state::Api;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
@@ -41,17 +41,34 @@ pub(super) async fn let_in(
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let caller: Caller = match api.callers.identify(request.headers()) {
-        Ok(caller) => caller,
-        Err(refusal) => {
-            tracing::warn!(reason = refusal.as_str(), "a caller is not let in");
-            return Err(ApiError::not_let_in());
-        }
-    };
-    tracing::Span::current().record("caller", &*caller.name);
+    let caller = identify(&api, &request)?;
     api.rates.take(&caller.name, Instant::now()).map_err(ApiError::too_often)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Lets in who may send jobs. How many there are at a time is bounded by the room for sessions; each brings more requests than
+/// a rate for people would allow.
+pub(super) async fn let_scheduler_in(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if !identify(&api, &request)?.may(Right::Jobs) {
+        let detail = "the key has not the right `jobs`; `netraven gateway key add NAME --right jobs` makes one that has";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(next.run(request).await)
+}
+
+/// Who sent a request.
+fn identify(api: &Api, request: &Request) -> Result<Caller, ApiError> {
+    let caller = api.callers.identify(request.headers()).map_err(|refusal| {
+        tracing::warn!(reason = refusal.as_str(), "a caller is not let in");
+        ApiError::not_let_in()
+    })?;
+    tracing::Span::current().record("caller", &*caller.name);
+    Ok(caller)
 }
 
 /// Gives the library's own refusals the shape of all others.

@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod error;
 mod guard;
+mod jobs;
 mod journal;
 mod limits;
 mod listen;
@@ -29,6 +30,7 @@ pub use tls::TlsError;
 use crate::Definitions;
 use crate::joblog::{JobLog, JobLogSettings, SpoolError};
 use auth::{Callers, keep_current};
+use jobs::Calls;
 use journal::Journal;
 use limits::{Rates, Room};
 use listen::Serving;
@@ -151,6 +153,7 @@ impl ApiServer {
             openapi,
             gateway: RwLock::new(gateway),
             host_keys: HostKeys::default(),
+            calls: Calls::default(),
         });
         let (stop, stopped) = watch::channel(None);
         let slowest_request = api.limits.slowest_request;

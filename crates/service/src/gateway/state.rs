@@ -1,4 +1,5 @@
 use super::auth::Callers;
+use super::jobs::Calls;
 use super::journal::Journal;
 use super::limits::{Rates, Room};
 use super::metrics::Metrics;
@@ -29,6 +30,8 @@ pub(crate) struct Api {
     pub(crate) openapi: String,
     pub(crate) gateway: RwLock<Arc<Gateway>>,
     pub(crate) host_keys: HostKeys,
+    /// The jobs of schedulers that run elsewhere.
+    pub(crate) calls: Calls,
 }
 
 impl Api {

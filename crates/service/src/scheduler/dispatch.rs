@@ -103,6 +103,8 @@ impl Dispatcher {
             let end = context.running.end(claimed.job);
             let finished = match (ended, end) {
                 (_, Some(End::LeaseLost)) => None,
+                // No attempt is lost where there was none: no gateway took the job.
+                (Ok(finished), _) if is_unsent(&finished) && postpone(&context, &claimed).await => None,
                 // What was finished before the order came is recorded.
                 (Ok(finished), _) => Some(finished),
                 (_, Some(End::Shutdown)) => {
@@ -152,6 +154,26 @@ async fn give_back(context: &Context, claimed: &ClaimedJob) {
     if let Err(error) = released {
         tracing::warn!(job = %claimed.job, %error, "the job could not be given back, it waits for its lease to end");
     }
+}
+
+/// Whether no gateway took the job, and nothing else happened before.
+fn is_unsent(finished: &Finished) -> bool {
+    let FinishedResult::Failed { failure, .. } = &finished.result else { return false };
+    failure.code == ErrorCode::GatewayUnavailable
+        && finished.credential_used.is_none()
+        && finished.credentials_refused.is_empty()
+        && finished.recognised.is_none()
+        && finished.dialogue.is_none()
+}
+
+/// Puts a job back into the queue for later; whether it waits there.
+async fn postpone(context: &Context, claimed: &ClaimedJob) -> bool {
+    let settings = &context.settings;
+    let postponed = jobs::postpone(&context.stores.scheduler, &settings.name, claimed.job).await;
+    postponed.unwrap_or_else(|error| {
+        tracing::warn!(job = %claimed.job, %error, "the job could not be put back into the queue");
+        false
+    })
 }
 
 /// A result without a session.

@@ -187,12 +187,12 @@ impl<'a> Course<'a> {
     fn finish(mut self, result: Result<Done, Failure>) -> Finished {
         let result = match result {
             Ok(Done::Ok) => FinishedResult::Ok,
-            Ok(Done::BackedUp(Collected::Unchanged { facts }, _)) => FinishedResult::Unchanged { facts },
-            Ok(Done::BackedUp(Collected::Changed { config, facts, much_smaller }, platform)) => {
+            Ok(Done::BackedUp(Collected::Unchanged { facts })) => FinishedResult::Unchanged { facts },
+            Ok(Done::BackedUp(Collected::Changed { config, facts, much_smaller, platform_digest })) => {
                 FinishedResult::Changed {
                     config,
                     facts,
-                    platform_digest: platform.digest,
+                    platform_digest,
                     flags: if much_smaller { vec!["much_smaller".to_owned()] } else { Vec::new() },
                     rules_only: self.rules_only,
                 }

@@ -13,13 +13,13 @@ pub(crate) use keeper::Keeper;
 pub use login::{Keys, OpenError, open_access, open_hop, reached_at};
 pub(crate) use running::Running;
 
+use crate::collector::Collector;
 use crate::committer::Results;
 use crate::definitions::Definitions;
 use crate::logins::Logins;
 use crate::references::References;
 use crate::stores::Stores;
 use crate::worker::WorkerSettings;
-use netraven_device::Gateway;
 use netraven_vault::Vault;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -32,7 +32,8 @@ pub(crate) struct Context {
     pub(crate) references: References,
     pub(crate) definitions: Definitions,
     pub(crate) settings: WorkerSettings,
-    pub(crate) gateway: Arc<Gateway>,
+    /// Who speaks to devices.
+    pub(crate) collector: Collector,
     pub(crate) results: Results,
     pub(crate) running: Arc<Running>,
     pub(crate) logins: Arc<Logins>,

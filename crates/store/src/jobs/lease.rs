@@ -61,6 +61,33 @@ pub async fn release(store: &Store, worker: &str, jobs: &[JobId]) -> Result<u64,
     Ok(mine.len() as u64)
 }
 
+/// Puts a running job back into the queue that could not be begun, because nobody was there to carry it out: it waits a quarter
+/// of the time since it was made, 2 to 30 seconds. The attempt does not count. A job that somebody wants cancelled ends cancelled
+/// instead. Answers `false` where the job is not this worker's, or has waited for a quarter of an hour: then it is to fail.
+pub async fn postpone(store: &Store, worker: &str, job: JobId) -> Result<bool, StoreError> {
+    const MINE: &str = "SELECT id FROM jobs WHERE id = $1 AND worker = $2 AND status = 'running'
+            AND created_at > now() - interval '15 minutes'
+        FOR NO KEY UPDATE";
+    const POSTPONE: &str = "UPDATE jobs SET attempts = attempts - 1, lease_until = NULL, worker = NULL,
+            status = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+            completed_at = CASE WHEN cancel_requested THEN now() END,
+            started_at = NULL,
+            scheduled_for = now() + least(interval '30 s', greatest(interval '2 s', (now() - created_at) / 4))
+        WHERE id = $1";
+    let failed = StoreError::query("put a job back");
+    let mut tx = store.begin("put a job back").await?;
+    lock_devices(&mut tx, &[job.0]).await?;
+    let mine: Option<i64> =
+        sqlx::query_scalar(MINE).bind(job.0).bind(worker).fetch_optional(&mut *tx).await.map_err(&failed)?;
+    if mine.is_none() {
+        return Ok(false);
+    }
+    free_devices(&mut tx, &[job.0]).await?;
+    sqlx::query(POSTPONE).bind(job.0).execute(&mut *tx).await.map_err(&failed)?;
+    tx.commit().await.map_err(&failed)?;
+    Ok(true)
+}
+
 /// Takes back the jobs whose lease is over: into the queue, or failed with `lease_lost` after [`LEASE_ATTEMPTS`]
 /// attempts, or cancelled where somebody asked for that. Answers with one event for each of them, which the caller hands to
 /// [`crate::logs::write`]; the same stands in the job's attempts.

@@ -25,7 +25,7 @@ pub use fair::Load;
 pub use finish::{
     FinishError, Finished, FinishedResult, LearnedHop, Recognised, Recorded, finish, finish_with,
 };
-pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, release, requeue_expired};
+pub use lease::{LEASE_ATTEMPTS, cancelled_among, extend_leases, postpone, release, requeue_expired};
 pub use list::{Attempt, JobDetail, JobFilter, JobRow, get, list};
 pub use listener::{Heard, JobListener};
 pub use needs::way;

@@ -30,16 +30,19 @@ pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 pub enum Right {
     /// See answers of devices as they came, secrets included.
     Raw,
+    /// Send jobs as a scheduler does: logins of jump hosts come with them, and answers as devices sent them.
+    Jobs,
 }
 
 impl Right {
     /// All there are.
-    pub const ALL: [Self; 1] = [Self::Raw];
+    pub const ALL: [Self; 2] = [Self::Raw, Self::Jobs];
 
     /// The word for it in files, tokens and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Raw => "raw",
+            Self::Jobs => "jobs",
         }
     }
 

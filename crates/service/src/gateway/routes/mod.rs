@@ -5,13 +5,14 @@ mod collect_batch;
 mod connection_log;
 mod execute_command;
 mod health;
+mod jobs;
 mod metrics;
 mod openapi;
 mod ready;
 mod status;
 
 use super::error::ApiError;
-use super::guard::{let_in, observe};
+use super::guard::{let_in, let_scheduler_in, observe};
 use super::state::Api;
 use axum::Router;
 use axum::http::StatusCode;
@@ -63,16 +64,23 @@ fn closed() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(openapi::openapi))
 }
 
+/// Routes for schedulers, whose keys have the right `jobs`.
+fn for_schedulers() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new().routes(routes!(jobs::state, jobs::run)).routes(routes!(jobs::login))
+}
+
 /// The OpenAPI document as text.
 pub(super) fn document() -> Result<String, serde_json::Error> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(closed()).into_openapi().to_json()
+    let all = OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(closed());
+    all.merge(for_schedulers()).into_openapi().to_json()
 }
 
 /// Everything that is served.
 pub(super) fn router(api: Arc<Api>) -> Router {
     let closed = closed().route_layer(from_fn_with_state(api.clone(), let_in));
-    let (router, _) =
-        OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(closed).split_for_parts();
+    let schedulers = for_schedulers().route_layer(from_fn_with_state(api.clone(), let_scheduler_in));
+    let all = OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(closed);
+    let (router, _) = all.merge(schedulers).split_for_parts();
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -17,19 +17,25 @@ impl Course<'_> {
         platform: Arc<Platform>,
     ) -> Result<Done, Failure> {
         let request = self.collect_request(access, &platform);
-        let outcome = self.context.gateway.collect(&request).await;
+        let outcome = self.context.collector.collect(&request).await;
         let collected = self.take(outcome, credential)?;
         self.rules_only = self.only_rules_changed(&collected, &platform).await;
-        Ok(Done::BackedUp(collected, platform))
+        Ok(Done::BackedUp(collected))
     }
 
     /// Whether the device is unchanged and only the definition reads it differently than when its newest version was
     /// taken. Where that cannot be said, it is a change.
     async fn only_rules_changed(&self, collected: &Collected, platform: &Platform) -> bool {
-        let (Collected::Changed { config, .. }, Some(previous)) = (collected, &self.claimed.previous) else {
+        let (Collected::Changed { config, platform_digest, .. }, Some(previous)) =
+            (collected, &self.claimed.previous)
+        else {
             return false;
         };
-        if previous.platform_digest == platform.digest {
+        if previous.platform_digest == *platform_digest {
+            return false;
+        }
+        if *platform_digest != platform.digest {
+            tracing::warn!(device = %self.claimed.device, platform = platform.name, "the gateway has another definition of the platform, whose rules are not known here");
             return false;
         }
         let store = &self.context.stores.scheduler;

@@ -27,7 +27,7 @@ impl Course<'_> {
             commands: self.claimed.commands.clone(),
             within: self.context.settings.device.longest(),
         };
-        let mut outcome = self.context.gateway.execute(&request).await;
+        let mut outcome = self.context.collector.execute(&request).await;
         if let Ok(answers) = &outcome.result {
             add_answers(&mut outcome.events, answers, platform);
         }

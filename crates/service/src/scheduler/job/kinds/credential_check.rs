@@ -25,7 +25,7 @@ impl Course<'_> {
             commands: Vec::new(),
             within: self.context.settings.device.longest(),
         };
-        let outcome = self.context.gateway.execute(&request).await;
+        let outcome = self.context.collector.execute(&request).await;
         self.take(outcome, credential)?;
         Ok(Done::Ok)
     }

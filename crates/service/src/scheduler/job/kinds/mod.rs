@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// What a job brought.
 pub(super) enum Done {
-    /// A configuration, read with this definition.
-    BackedUp(Collected, Arc<Platform>),
+    /// A configuration.
+    BackedUp(Collected),
     /// What was asked for, which is nothing to be kept as a version.
     Ok,
 }
@@ -59,7 +59,7 @@ impl Course<'_> {
     ) -> Result<Arc<Platform>, Failure> {
         let questions = self.no_questions()?;
         let request = self.collect_request(access, &questions);
-        let outcome = self.context.gateway.recognise(&request, &self.platforms).await;
+        let outcome = self.context.collector.recognise(&request, &self.platforms).await;
         let platform = self.take(outcome, credential)?;
         self.finished.recognised = Some(self.recognised(&platform));
         Ok(platform)

@@ -11,7 +11,7 @@ impl Course<'_> {
         // A device whose definition is missing can be reached all the same.
         let platform = self.platforms.get(&self.target.platform);
         let request = ReachRequest { job: Some(self.claimed.job), access, platform };
-        let outcome = self.context.gateway.reach(&request).await;
+        let outcome = self.context.collector.reach(&request).await;
         self.take_unnamed(outcome)?;
         Ok(Done::Ok)
     }
