@@ -93,13 +93,12 @@ impl From<BodyError> for Trouble {
 fn tls(error: &reqwest::Error) -> Option<String> {
     let mut next: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = next {
-        // An I/O error shows what is inside it, but is not its source.
-        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = inside.and_then(|inside| inside.downcast_ref::<rustls::Error>());
-        if let Some(found) = found.or_else(|| error.downcast_ref()) {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found.to_string());
         }
-        next = error.source();
+        // An I/O error shows what is inside it as itself; its source is only what lies behind that.
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }
