@@ -97,6 +97,7 @@ fn worker_settings(settings: &Settings) -> WorkerSettings {
             limit: Duration::from_secs(scheduler.breaker_limit_minutes * 60),
         },
         device: device_settings(settings),
+        dispatch: settings.scheduler.dispatch(),
         aliases: settings.credentials.references.clone().unwrap_or_default(),
         logins: Limits {
             per_device: settings.credentials.device_failures_per_hour,

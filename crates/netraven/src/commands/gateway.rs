@@ -9,10 +9,19 @@ use clap::Subcommand;
 use netraven_service::gateway::{KeyEntry, KeyFile, Right};
 use serde_json::json;
 
+const GATEWAYS_EXAMPLES: &str = "\
+Examples:
+  netraven gateway list
+  netraven gateway list --json
+
+They stand in the configuration file (scheduler.gateways); see docs/gateways.md. Each is asked with
+the scheduler's own key.";
+
 const ADD_EXAMPLES: &str = "\
 Examples:
   netraven gateway key add monitor
   netraven gateway key add restore --right raw
+  netraven gateway key add scheduler --right jobs
 
 The key is printed once and kept as a digest only. Running gateways know it within seconds.";
 
@@ -33,9 +42,12 @@ const REMOVE_EXAMPLES: &str = "\
 Examples:
   netraven gateway key remove monitor";
 
-/// Who may call the gateway's API.
+/// Gateways, and who may call their API.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Lists the gateways that the scheduler may use, and how they are
+    #[command(after_help = GATEWAYS_EXAMPLES)]
+    List,
     /// Keys for callers
     #[command(subcommand)]
     Key(KeyCommand),
@@ -49,7 +61,7 @@ pub enum KeyCommand {
     Add {
         /// Whose it is: letters, digits, '.', '_' and '-'
         name: String,
-        /// raw: sees answers of devices as they came, secrets included
+        /// raw: sees answers as they came, secrets included; jobs: sends jobs as a scheduler does
         #[arg(long = "right", value_name = "RIGHT", value_parser = right)]
         rights: Vec<Right>,
     },
@@ -83,8 +95,11 @@ pub fn right(text: &str) -> Result<Right, String> {
 }
 
 /// Runs it.
-pub fn run(command: Command, context: &Context) -> Result {
-    let Command::Key(command) = command;
+pub async fn run(command: Command, context: &Context) -> Result {
+    let command = match command {
+        Command::List => return super::gateway_list::list(context).await,
+        Command::Key(command) => command,
+    };
     let file = KeyFile::new(&context.settings.gateway.key_file);
     match command {
         KeyCommand::Add { name, rights } => add(&file, &name, &rights, context),

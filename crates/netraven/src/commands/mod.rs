@@ -11,6 +11,7 @@ mod demo;
 mod device;
 mod exec;
 mod gateway;
+mod gateway_list;
 mod job;
 mod key;
 mod lab;
@@ -19,6 +20,7 @@ mod run;
 mod schedule;
 mod secret;
 mod serve;
+mod serve_scheduler;
 mod setting;
 mod start;
 mod tag;
@@ -78,7 +80,7 @@ pub enum Command {
     /// One device's tasks, and everything that happened in them
     #[command(subcommand)]
     Job(job::Command),
-    /// Who may call the gateway's API
+    /// The gateways of the settings, and who may call their API
     #[command(subcommand)]
     Gateway(gateway::Command),
     /// Tokens for the gateway's API
@@ -147,7 +149,7 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Credential(command) => credential::run(command, &context).await,
         Command::Key(command) => key::run(command, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
-        Command::Gateway(command) => gateway::run(command, &context),
+        Command::Gateway(command) => gateway::run(command, &context).await,
         Command::Token(command) => token::run(command, &context),
         Command::User(command) => user::run(command, &context).await,
         Command::Audit(command) => audit::run(command, &context).await,

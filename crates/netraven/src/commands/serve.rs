@@ -27,6 +27,15 @@ Examples:
 The API is described in docs/gateway_api.md. It asks for a key: `netraven gateway key add NAME`.
 The mode standalone is `netraven exec`. Ctrl-C or SIGTERM stops the service in order.";
 
+const SCHEDULER_EXAMPLES: &str = "\
+Examples:
+  netraven serve scheduler
+  netraven serve scheduler --log-level debug --set device.parallel_sessions=200
+
+Claims jobs, commits what they bring, keeps schedules and leases. `netraven up` does the same, too.
+Several may run on one database. Where scheduler.gateways names gateways, those speak to devices,
+see docs/gateways.md. Ctrl-C or SIGTERM stops it in order.";
+
 const ROTATION_EXAMPLES: &str = "\
 Examples:
   netraven serve rotation --set vault.rotate_every_days=90
@@ -40,6 +49,9 @@ pub enum Command {
     /// Serves the gateway's REST API, by which other services have devices spoken to
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(Box<GatewayArgs>),
+    /// Has jobs carried out, here or by gateways elsewhere, and keeps schedules and leases
+    #[command(after_help = SCHEDULER_EXAMPLES)]
+    Scheduler,
     /// Renews keys when they are due, and finishes rotations that were interrupted
     #[command(after_help = ROTATION_EXAMPLES)]
     Rotation,
@@ -69,7 +81,7 @@ impl Command {
     pub fn stays(&self) -> bool {
         match self {
             Self::Gateway(args) => args.mode == Mode::Api,
-            Self::Rotation => true,
+            Self::Rotation | Self::Scheduler => true,
         }
     }
 }
@@ -78,6 +90,7 @@ impl Command {
 pub async fn run(command: Command, context: &Context) -> Result {
     let args = match command {
         Command::Gateway(args) => args,
+        Command::Scheduler => return super::serve_scheduler::run(context).await,
         Command::Rotation => return rotate(context).await,
     };
     match args.mode {

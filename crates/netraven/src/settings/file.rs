@@ -4,7 +4,7 @@ use super::error::{Origin, SettingsError};
 use super::keys::{self, KEYS};
 use super::kind::Kind;
 use crate::nearest::nearest;
-use netraven_service::Aliases;
+use netraven_service::{Aliases, Gateways};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -188,6 +188,10 @@ impl<'de> Visitor<'de> for Section<'_, '_> {
                         let aliases = map.next_value::<Option<Aliases>>();
                         aliases
                             .map(|aliases| aliases.and_then(|aliases| serde_json::to_string(&aliases).ok()))
+                    }
+                    Kind::Gateways => {
+                        let gateways = map.next_value::<Option<Gateways>>();
+                        gateways.map(|some| some.and_then(|some| serde_json::to_string(&some).ok()))
                     }
                     _ => map.next_value::<Option<String>>(),
                 };

@@ -124,6 +124,8 @@ pub const KEYS: &[Key] = &[
     Key::new("retry.base_seconds", whole(1, 86_400)).default("10").runtime(),
     Key::new("retry.factor", whole(1, 100)).default("2").runtime(),
     Key::new("retry.limit_seconds", whole(1, 604_800)).default("900").runtime(),
+    Key::new("scheduler.gateways", Kind::Gateways).file_only(),
+    Key::new("scheduler.local_gateway", Kind::Choice(&["on", "off"])),
     Key::new("logs.job_log_months", whole(0, 1_200)).default("24").runtime(),
     Key::new("logs.connection_log_months", whole(0, 1_200)).default("6").runtime(),
     Key::new("db_backup.dir", Kind::Path),

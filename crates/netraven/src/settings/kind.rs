@@ -2,7 +2,7 @@
 
 use netraven_device::Networks;
 use netraven_platform::Redactor;
-use netraven_service::Aliases;
+use netraven_service::{Aliases, Gateways};
 use serde_json::Value;
 
 /// The kinds of values.
@@ -35,10 +35,16 @@ pub enum Kind {
     Command,
     /// Aliases of passwords that are somewhere else, as a JSON object.
     References,
+    /// Gateways elsewhere, as a JSON object; may hold their keys.
+    Gateways,
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 const SCHEMES: [&str; 4] = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg2"];
+
+/// What is expected of gateways.
+const GATEWAYS: &str =
+    "gateways, each with url, and key or key_file; sites, ca_file, max_sessions where needed";
 
 /// What stands in place of a secret.
 pub const MASK: &str = "***";
@@ -82,6 +88,9 @@ impl Kind {
             }
             Self::References => references(text)
                 .and_then(|aliases| serde_json::to_value(aliases).map_err(|error| error.to_string())),
+            Self::Gateways => {
+                gateways(text).and_then(|some| serde_json::to_value(some).map_err(|error| error.to_string()))
+            }
             Self::Networks => {
                 let networks = list(text).ok_or_else(expected)?;
                 let checked = Networks::new(&networks, &[]).map(|_| networks.into());
@@ -104,6 +113,7 @@ impl Kind {
             Self::Networks => "a list of networks such as 10.0.0.0/8".into(),
             Self::Command => "a program and its arguments".into(),
             Self::References => "aliases, each with exec, env or file".into(),
+            Self::Gateways => GATEWAYS.into(),
         }
     }
 
@@ -113,6 +123,7 @@ impl Kind {
             Self::Secret => MASK.into(),
             Self::DatabaseUrl => mask_url(text),
             Self::References => references(text).map_or_else(|_| MASK.into(), |aliases| names(&aliases)),
+            Self::Gateways => gateways(text).map_or_else(|_| MASK.into(), |some| addresses(&some)),
             _ => text.to_owned(),
         }
     }
@@ -145,6 +156,27 @@ fn references(text: &str) -> Result<Aliases, String> {
         }
     }
     Ok(aliases)
+}
+
+/// Gateways that can be used. What is wrong is said without a value: it may be a key.
+fn gateways(text: &str) -> Result<Gateways, String> {
+    let gateways: Gateways = serde_json::from_str(text).map_err(|_| GATEWAYS.to_owned())?;
+    for (name, gateway) in &gateways {
+        let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
+            return Err("names of gateways of letters, digits, '.', '_' and '-'".to_owned());
+        }
+        if let Some(problem) = gateway.problem() {
+            return Err(format!("gateways that can be used ({name}: {problem})"));
+        }
+    }
+    Ok(gateways)
+}
+
+/// Names and addresses, without keys.
+fn addresses(gateways: &Gateways) -> String {
+    let shown: Vec<_> = gateways.iter().map(|(name, gateway)| format!("{name} ({})", gateway.url)).collect();
+    shown.join(", ")
 }
 
 /// Names and kinds: what an alias says may be nobody's business.

@@ -72,6 +72,37 @@ fn where_passwords_are_looked_up_is_said_in_the_file_and_nowhere_else() {
 }
 
 #[test]
+fn gateways_stand_in_the_file_and_nowhere_else_and_their_keys_are_not_shown() {
+    let file = "scheduler:\n  gateways:\n    berlin:\n      url: https://gw.example.net:8001\n      sites: [berlin]\n      \
+        key: canary\n    rest: {url: 'http://127.0.0.1:8001', key_file: /run/key, max_sessions: 5}\n";
+    let place = Place::new(file, "");
+    let effective = Effective::load(&place.sources(&[])).unwrap();
+    let settings = effective.typed().unwrap();
+    let dispatch = settings.scheduler.dispatch();
+    assert_eq!(dispatch.gateways.keys().collect::<Vec<_>>(), ["berlin", "rest"]);
+    assert_eq!(
+        (dispatch.gateways["berlin"].sites.len(), dispatch.gateways["rest"].max_sessions),
+        (1, Some(5))
+    );
+    let shown = format!("{}{}{settings:?}", report::to_yaml(&effective), report::to_json(&effective));
+    assert!(shown.contains("berlin (https://gw.example.net:8001)") && !shown.contains("canary"), "{shown}");
+    let mut sources = place.sources(&[]);
+    sources.overrides.values = vec![("scheduler.gateways".into(), "{}".into(), "--set")];
+    assert!(message(&sources).ends_with("scheduler.gateways can only be set in the configuration file"));
+    for (wrong, why) in [
+        ("a: {url: 'http://gw.example.net', key: canary}", "a: url is http:// and leads beyond this machine"),
+        ("a: {url: 'https://gw.example.net'}", "a: one of key and key_file is expected"),
+        ("'a b': {url: 'https://gw', key: canary}", "expected names of gateways of letters"),
+        ("a: {url: 'https://gw', token: canary}", "expected gateways, each with url"),
+        ("a: canary", "expected gateways, each with url"),
+    ] {
+        let place = Place::new(&format!("scheduler:\n  gateways:\n    {wrong}\n"), "");
+        let message = message(&place.sources(&[]));
+        assert!(message.contains(why) && !message.contains("canary"), "{message}");
+    }
+}
+
+#[test]
 fn each_source_wins_over_the_one_before() {
     let place = Place::new("retry: {attempts: 4}\n", "NETRAVEN__RETRY__ATTEMPTS=5\n");
     let file = place.path("prod.yaml");

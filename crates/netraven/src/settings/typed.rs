@@ -2,7 +2,7 @@
 
 use super::effective::Effective;
 use netraven_model::SshProfile;
-use netraven_service::Aliases;
+use netraven_service::{Aliases, DispatchSettings, Gateways};
 use netraven_store::access::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,6 +41,7 @@ pub struct Settings {
     pub credentials: Credentials,
     pub scheduler: Scheduler,
     pub retry: Retry,
+    pub scheduler: Scheduler,
     pub logs: Logs,
     pub db_backup: DbBackup,
     pub gateway: Gateway,
@@ -188,6 +189,21 @@ pub struct Retry {
     pub base_seconds: u64,
     pub factor: u32,
     pub limit_seconds: u64,
+}
+
+/// `scheduler.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Scheduler {
+    pub gateways: Option<Gateways>,
+    pub local_gateway: Option<String>,
+}
+
+impl Scheduler {
+    /// Where jobs are carried out.
+    pub fn dispatch(&self) -> DispatchSettings {
+        let local = self.local_gateway.as_ref().map(|word| word == "on");
+        DispatchSettings { gateways: self.gateways.clone().unwrap_or_default(), local }
+    }
 }
 
 /// `logs.*`

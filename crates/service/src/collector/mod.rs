@@ -49,7 +49,7 @@ pub struct Collector {
 enum Sent<'a> {
     /// Nothing yet: it is to be carried out here.
     Here(&'a Gateway),
-    There(Outcome<Done>),
+    There(Box<Outcome<Done>>),
 }
 
 impl Collector {
@@ -79,7 +79,7 @@ impl Collector {
         let most = bounded(self.local.settings().max_output);
         match self.send(&request.access, request.job, body).await {
             Sent::Here(gateway) => gateway.collect(request).await,
-            Sent::There(outcome) => read(outcome, &request.access, request.job, |done| {
+            Sent::There(outcome) => read(*outcome, &request.access, request.job, |done| {
                 let collected = done.into_collected(request, most).ok_or_else(something_else)?;
                 collected.map_err(|error| unbelievable(&error))
             }),
@@ -90,7 +90,7 @@ impl Collector {
     pub async fn execute(&self, request: &ExecuteRequest) -> Outcome<Vec<Answer>> {
         match self.send(&request.access, request.job, || JobRequest::execute(request)).await {
             Sent::Here(gateway) => gateway.execute(request).await,
-            Sent::There(outcome) => read(outcome, &request.access, request.job, |done| {
+            Sent::There(outcome) => read(*outcome, &request.access, request.job, |done| {
                 done.into_answers(request.commands.len()).ok_or_else(something_else)
             }),
         }
@@ -101,7 +101,7 @@ impl Collector {
         let body = || JobRequest::recognise(request, self.longest());
         match self.send(&request.access, request.job, body).await {
             Sent::Here(gateway) => gateway.recognise(request, platforms).await,
-            Sent::There(outcome) => read(outcome, &request.access, request.job, |done| match done {
+            Sent::There(outcome) => read(*outcome, &request.access, request.job, |done| match done {
                 Done::Recognised { platform } => platforms.get(&platform).ok_or_else(|| {
                     let message = format!(
                         "the gateway recognised the platform '{platform}', which has no definition here"
@@ -131,13 +131,13 @@ impl Collector {
             let ticket = match self.gateways.way(site, &tried).await {
                 Ok(Way::Here(gateway)) => return Sent::Here(gateway),
                 Ok(Way::There(ticket)) => ticket,
-                Err(failure) => return Sent::There(failed(access, job, failure)),
+                Err(failure) => return Sent::There(Box::new(failed(access, job, failure))),
             };
             let (remote, max_output) = (&ticket.remote, self.local.settings().max_output);
             match call::carry_out(remote, &body(), access, max_output).await {
                 Ok(outcome) => {
                     remote.well(None);
-                    return Sent::There(outcome.into_outcome(job, access.target.device));
+                    return Sent::There(Box::new(outcome.into_outcome(job, access.target.device)));
                 }
                 Err(trouble) => {
                     if trouble.is_the_gateways() {
@@ -145,7 +145,9 @@ impl Collector {
                     }
                     match trouble {
                         Trouble::Away(_) | Trouble::Unfit(_) => tried.push((remote.name.clone(), trouble)),
-                        _ => return Sent::There(failed(access, job, trouble.failure(&remote.name))),
+                        _ => {
+                            return Sent::There(Box::new(failed(access, job, trouble.failure(&remote.name))));
+                        }
                     }
                 }
             }

@@ -10,7 +10,7 @@ mod request;
 mod sealed;
 
 pub(crate) use outcome::{Done, OutcomeBody};
-pub(crate) use request::{JobRequest, PlatformRef, Task};
+pub(crate) use request::{CollectTask, JobRequest, PlatformRef, Task};
 pub(crate) use sealed::bounded;
 
 use netraven_model::Failure;

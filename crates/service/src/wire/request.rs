@@ -30,17 +30,7 @@ pub(crate) struct JobRequest {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Task {
     /// One backup.
-    Collect {
-        /// How to talk to it.
-        platform: PlatformRef,
-        /// The device's own key.
-        #[serde(with = "base64::fingerprint_key")]
-        fingerprint_key: FingerprintKey,
-        /// How the values of secrets are kept.
-        sealing: Option<SealingBody>,
-        /// The newest version there is.
-        previous: Option<PreviousBody>,
-    },
+    Collect(Box<CollectTask>),
     /// Some commands.
     Execute {
         /// How to talk to it.
@@ -50,6 +40,20 @@ pub(crate) enum Task {
     },
     /// Finding out of which family it is.
     Recognise,
+}
+
+/// What a backup takes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CollectTask {
+    /// How to talk to it.
+    pub(crate) platform: PlatformRef,
+    /// The device's own key.
+    #[serde(with = "base64::fingerprint_key")]
+    pub(crate) fingerprint_key: FingerprintKey,
+    /// How the values of secrets are kept.
+    pub(crate) sealing: Option<SealingBody>,
+    /// The newest version there is.
+    pub(crate) previous: Option<PreviousBody>,
 }
 
 /// A platform, and which definition of it the scheduler knows.
@@ -85,7 +89,7 @@ pub(crate) struct PreviousBody {
 impl JobRequest {
     /// For a backup.
     pub(crate) fn collect(request: &CollectRequest, within: Duration) -> Self {
-        let task = Task::Collect {
+        let task = CollectTask {
             platform: PlatformRef::from(&*request.platform),
             fingerprint_key: request.fingerprint_key.clone(),
             sealing: request.sealing.as_ref().map(SealingBody::from),
@@ -93,7 +97,7 @@ impl JobRequest {
                 .previous
                 .map(|previous| PreviousBody { significant: previous.significant, size: previous.size }),
         };
-        Self::new(request.job, &request.access, task, within)
+        Self::new(request.job, &request.access, Task::Collect(Box::new(task)), within)
     }
 
     /// For commands.

@@ -7,8 +7,7 @@ async fn the_document_tells_of_every_route_and_only_two_are_open() {
     let place = Place::new().await;
     let key = [("x-api-key", place.key.as_str())];
     let document = get(place.address, "/openapi.json", &key).await.json();
-    let mut open = Vec::new();
-    let mut closed = Vec::new();
+    let (mut open, mut closed, mut for_schedulers) = (Vec::new(), Vec::new(), Vec::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let declared = operation["security"].as_array().map_or(0, Vec::len);
@@ -27,8 +26,12 @@ async fn the_document_tells_of_every_route_and_only_two_are_open() {
                 let wrong = send(place.address, &method, &path, &[("x-api-key", "x")], Vec::new());
                 assert_eq!(wrong.await.status, 403, "{path}");
                 let right = send(place.address, &method, &path, &key, Vec::new()).await;
-                assert_ne!(right.status, 403, "{path}");
-                closed.push(path);
+                if right.status == 403 {
+                    assert!(right.detail().contains("right `jobs`"), "{path}: {}", right.text());
+                    for_schedulers.push(format!("{method} {path}"));
+                } else {
+                    closed.push(path);
+                }
             }
         }
     }
@@ -43,6 +46,7 @@ async fn the_document_tells_of_every_route_and_only_two_are_open() {
         "/ready",
     ];
     assert_eq!(closed, expected);
+    assert_eq!(for_schedulers, ["GET /jobs", "POST /jobs", "POST /jobs/login"]);
     let health = get(place.address, "/health", &[]).await;
     assert_eq!(health.text(), r#"{"status":"ok"}"#);
     let ready = get(place.address, "/ready", &key).await.json();

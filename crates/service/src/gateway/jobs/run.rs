@@ -4,7 +4,7 @@ use super::guard::{Call, Known, Lines};
 use crate::gateway::error::ApiError;
 use crate::gateway::metrics::Ended;
 use crate::gateway::state::Api;
-use crate::wire::{Done, JobRequest, Line, OutcomeBody, PROTOCOL, PlatformRef, Task};
+use crate::wire::{CollectTask, Done, JobRequest, Line, OutcomeBody, PROTOCOL, PlatformRef, Task};
 use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::stream;
@@ -100,17 +100,15 @@ async fn perform(
             let outcome = crate::gateway::recognise(gateway, job, &access, platforms, deadline).await;
             OutcomeBody::new(outcome, |platform| Done::Recognised { platform: platform.name.clone() })
         }
-        Task::Collect { platform, fingerprint_key, sealing, previous } => {
-            match definition(platforms, &platform) {
-                Err(failure) => failed(job, device, failure),
-                Ok(platform) => {
-                    let (sealing, previous) = (sealing.map(Into::into), previous.map(Into::into));
-                    let request =
-                        CollectRequest { job, access, platform, fingerprint_key, sealing, previous };
-                    OutcomeBody::new(gateway.collect(&request).await, Done::collected)
-                }
+        Task::Collect(task) => match definition(platforms, &task.platform) {
+            Err(failure) => failed(job, device, failure),
+            Ok(platform) => {
+                let CollectTask { fingerprint_key, sealing, previous, .. } = *task;
+                let (sealing, previous) = (sealing.map(Into::into), previous.map(Into::into));
+                let request = CollectRequest { job, access, platform, fingerprint_key, sealing, previous };
+                OutcomeBody::new(gateway.collect(&request).await, Done::collected)
             }
-        }
+        },
         Task::Execute { platform, commands } => match definition(platforms, &platform) {
             Err(failure) => failed(job, device, failure),
             Ok(platform) => {
