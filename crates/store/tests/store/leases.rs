@@ -158,3 +158,26 @@ async fn a_result_that_came_before_the_cancellation_was_seen_is_kept() {
     let recorded = fixture.finish_one(finished(&job, changed("x\n"))).await;
     assert_eq!(recorded.outcome, Some(Outcome::Changed));
 }
+
+#[tokio::test]
+async fn a_job_that_nobody_could_begin_waits_and_loses_no_attempt_for_a_quarter_of_an_hour() {
+    let Some(fixture) = fixture().await else { return };
+    fixture.add_device("r1").await;
+    fixture.run(TargetSelection::All).await;
+    let job = jobs::claim(&fixture.store, "w1", 1, MINUTE).await.unwrap().pop().unwrap();
+    assert!(!jobs::postpone(&fixture.store, "w2", job.job).await.unwrap(), "it is not his");
+    assert!(jobs::postpone(&fixture.store, "w1", job.job).await.unwrap());
+    assert!(!jobs::postpone(&fixture.store, "w1", job.job).await.unwrap(), "it is nobody's now");
+    let waiting = fixture.status(job.job).await;
+    assert_eq!((waiting.status, waiting.attempts, waiting.worker), (JobStatus::Queued, 0, None));
+    assert!(waiting.scheduled_for > waiting.created_at);
+    assert!(jobs::claim(&fixture.store, "w1", 1, MINUTE).await.unwrap().is_empty(), "not before its time");
+
+    let old = "UPDATE jobs SET created_at = now() - interval '16 minutes', scheduled_for = now()";
+    fixture.execute(old).await;
+    let again = jobs::claim(&fixture.store, "w1", 1, MINUTE).await.unwrap().pop().unwrap();
+    assert!((again.token, again.attempt) == (job.token + 1, 1));
+    assert!(!jobs::postpone(&fixture.store, "w1", job.job).await.unwrap(), "it has waited long enough");
+    let finished = fixture.finish(&[finished(&again, failed(ErrorCode::GatewayUnavailable, None))]).await;
+    assert!(finished[0].is_ok());
+}
