@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use futures_util::stream;
 use netraven_device::{Access, CollectRequest, ExecuteRequest, Gateway, LoginResult, Outcome};
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase};
-use netraven_platform::{Platform, Platforms};
+use netraven_platform::{AUTO, Platform, Platforms};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,12 @@ async fn perform(
 
 /// This gateway's own definition of a platform; where it is another one than the scheduler's, the outcome says which.
 fn definition(platforms: &Platforms, wanted: &PlatformRef) -> Result<Arc<Platform>, Failure> {
-    let Some(platform) = platforms.get(&wanted.name) else {
+    // What is spoken with a device of unknown family is in no list.
+    let found = match wanted.name.as_str() {
+        AUTO => platforms.questions("", 0..0).ok(),
+        name => platforms.get(name),
+    };
+    let Some(platform) = found else {
         let message = format!("the gateway has no definition of the device's platform '{}'", wanted.name);
         return Err(Failure::new(ErrorCode::UnknownPlatform, Phase::Connect, message));
     };
