@@ -21,6 +21,7 @@ use choose::Way;
 use chrono::Utc;
 use netraven_device::{
     Access, Answer, CollectOutcome, CollectRequest, ExecuteRequest, Gateway, LoginResult, Outcome,
+    ReachRequest,
 };
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase};
 use netraven_platform::{Platform, Platforms};
@@ -108,6 +109,18 @@ impl Collector {
                     );
                     Failure::new(ErrorCode::UnknownPlatform, Phase::Collect, message)
                 }),
+                _ => Err(something_else()),
+            }),
+        }
+    }
+
+    /// Sees whether a device answers as its protocol demands. Nobody logs in to it.
+    pub async fn reach(&self, request: &ReachRequest) -> Outcome<()> {
+        let body = || JobRequest::reach(request, self.longest());
+        match self.send(&request.access, request.job, body).await {
+            Sent::Here(gateway) => gateway.reach(request).await,
+            Sent::There(outcome) => read(*outcome, &request.access, request.job, |done| match done {
+                Done::Reached => Ok(()),
                 _ => Err(something_else()),
             }),
         }

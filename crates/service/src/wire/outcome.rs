@@ -52,6 +52,8 @@ pub(crate) enum Done {
         /// Its name.
         platform: String,
     },
+    /// The device answered.
+    Reached,
 }
 
 /// [`Answer`] on its way.

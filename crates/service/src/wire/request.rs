@@ -2,7 +2,7 @@
 
 use super::access::AccessBody;
 use super::{PROTOCOL, base64};
-use netraven_device::{Access, CollectRequest, ExecuteRequest, Previous};
+use netraven_device::{Access, CollectRequest, ExecuteRequest, Previous, ReachRequest};
 use netraven_model::{Hash256, JobId};
 use netraven_platform::Platform;
 use netraven_seal::{FingerprintKey, PublicKey, Sealing};
@@ -40,6 +40,11 @@ pub(crate) enum Task {
     },
     /// Finding out of which family it is.
     Recognise,
+    /// Seeing whether it answers; nobody logs in.
+    Reach {
+        /// How to talk to it, where that is known.
+        platform: Option<PlatformRef>,
+    },
 }
 
 /// What a backup takes.
@@ -109,6 +114,12 @@ impl JobRequest {
     /// For finding out the platform.
     pub(crate) fn recognise(request: &CollectRequest, within: Duration) -> Self {
         Self::new(request.job, &request.access, Task::Recognise, within)
+    }
+
+    /// For seeing whether a device answers.
+    pub(crate) fn reach(request: &ReachRequest, within: Duration) -> Self {
+        let platform = request.platform.as_deref().map(PlatformRef::from);
+        Self::new(request.job, &request.access, Task::Reach { platform }, within)
     }
 
     fn new(job: Option<JobId>, access: &Access, task: Task, within: Duration) -> Self {

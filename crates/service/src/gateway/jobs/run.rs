@@ -8,7 +8,7 @@ use crate::wire::{CollectTask, Done, JobRequest, Line, OutcomeBody, PROTOCOL, Pl
 use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::stream;
-use netraven_device::{Access, CollectRequest, ExecuteRequest, Gateway, LoginResult, Outcome};
+use netraven_device::{Access, CollectRequest, ExecuteRequest, Gateway, LoginResult, Outcome, ReachRequest};
 use netraven_model::{ErrorCode, Event, Failure, JobEvent, JobId, Phase};
 use netraven_platform::{AUTO, Platform, Platforms};
 use std::convert::Infallible;
@@ -109,6 +109,12 @@ async fn perform(
                 OutcomeBody::new(gateway.collect(&request).await, Done::collected)
             }
         },
+        Task::Reach { platform } => {
+            // A device whose definition is missing can be reached all the same.
+            let platform = platform.and_then(|wanted| platforms.get(&wanted.name));
+            let request = ReachRequest { job, access, platform };
+            OutcomeBody::new(gateway.reach(&request).await, |()| Done::Reached)
+        }
         Task::Execute { platform, commands } => match definition(platforms, &platform) {
             Err(failure) => failed(job, device, failure),
             Ok(platform) => {
