@@ -102,6 +102,8 @@ BEGIN
     IF TG_TABLE_NAME = 'credentials' THEN
         used := ARRAY[netraven.key_number(NEW.password), netraven.key_number(NEW.enable_secret),
             netraven.key_number(NEW.private_key), netraven.key_number(NEW.key_passphrase)];
+    ELSIF TG_TABLE_NAME = 'notification_channels' THEN
+        used := ARRAY[netraven.key_number(NEW.secret)];
     ELSE
         used := ARRAY[NEW.key_number];
     END IF;
@@ -977,9 +979,9 @@ CREATE INDEX login_attempts_credential ON netraven.login_attempts USING btree (c
 
 CREATE INDEX login_attempts_device ON netraven.login_attempts USING btree (device_id, at);
 
-CREATE INDEX notification_deliveries_due ON netraven.notification_deliveries USING btree (next_try, id) WHERE (status = 'waiting'::text);
-
 CREATE INDEX notification_deliveries_event ON netraven.notification_deliveries USING btree (event_id);
+
+CREATE INDEX notification_deliveries_waiting ON netraven.notification_deliveries USING btree (channel_id, event_id) WHERE (status = 'waiting'::text);
 
 CREATE INDEX run_jobs_job ON netraven.run_jobs USING btree (job_id);
 
@@ -1012,6 +1014,8 @@ ALTER INDEX netraven.job_logs_pkey ATTACH PARTITION netraven.job_logs_default_pk
 CREATE TRIGGER audit_log_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON netraven.audit_log FOR EACH STATEMENT EXECUTE FUNCTION netraven.audit_log_is_append_only();
 
 CREATE TRIGGER credentials_refuse_retired BEFORE INSERT OR UPDATE OF password, enable_secret, private_key, key_passphrase ON netraven.credentials FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
+
+CREATE TRIGGER notification_channels_refuse_retired BEFORE INSERT OR UPDATE OF secret ON netraven.notification_channels FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
 
 CREATE TRIGGER sealed_keys_refuse_retired BEFORE INSERT OR UPDATE ON netraven.sealed_keys FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
 

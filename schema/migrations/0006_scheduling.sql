@@ -121,5 +121,34 @@ CREATE TABLE netraven.notification_deliveries (
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (channel_id, event_id)
 );
-CREATE INDEX notification_deliveries_due ON netraven.notification_deliveries (next_try, id) WHERE status = 'waiting';
+CREATE INDEX notification_deliveries_waiting ON netraven.notification_deliveries (channel_id, event_id) WHERE status = 'waiting';
 CREATE INDEX notification_deliveries_event ON netraven.notification_deliveries (event_id);
+
+-- What webhooks are signed with is encrypted as credentials are: with no key that was taken away.
+CREATE OR REPLACE FUNCTION netraven.refuse_retired_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    used bigint[];
+    retired bigint;
+BEGIN
+    -- "keys" in ASCII. Whoever retires a key waits for those who are writing, and counts their rows.
+    PERFORM pg_advisory_xact_lock_shared(x'6b657973'::bigint);
+    IF TG_TABLE_NAME = 'credentials' THEN
+        used := ARRAY[netraven.key_number(NEW.password), netraven.key_number(NEW.enable_secret),
+            netraven.key_number(NEW.private_key), netraven.key_number(NEW.key_passphrase)];
+    ELSIF TG_TABLE_NAME = 'notification_channels' THEN
+        used := ARRAY[netraven.key_number(NEW.secret)];
+    ELSE
+        used := ARRAY[NEW.key_number];
+    END IF;
+    SELECT number INTO retired FROM netraven.retired_keys WHERE number = ANY (used);
+    IF FOUND THEN
+        RAISE EXCEPTION 'encryption key % was removed; this process still encrypts with it', retired
+            USING ERRCODE = 'integrity_constraint_violation', HINT = 'restart it, so that it reads the keys anew';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER notification_channels_refuse_retired BEFORE INSERT OR UPDATE OF secret ON netraven.notification_channels
+    FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();

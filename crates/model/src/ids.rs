@@ -33,6 +33,12 @@ id! {
     TagId,
     /// A row of `tag_rules`.
     TagRuleId,
+    /// A row of `device_events`.
+    ChangeId,
+    /// A row of `notification_channels`.
+    ChannelId,
+    /// A row of `notification_deliveries`.
+    DeliveryId,
     /// A row of `users`.
     UserId,
     /// A row of `device_configurations`: one interval in a device's history.

@@ -10,6 +10,7 @@ mod words;
 
 mod access;
 mod breaker;
+mod change;
 mod device;
 pub mod diff;
 mod event;
@@ -24,11 +25,15 @@ mod tls;
 
 pub use access::{Protocol, SshProfile};
 pub use breaker::Breaker;
+pub use change::{ChangeKind, ChannelKind, DeliveryStatus};
 pub use device::{DeviceName, DeviceNameError, HostKey, Target};
 pub use event::{Event, EventLevel, JobEvent};
 pub use failure::{ErrorCode, Failure, Phase};
 pub use hash::Hash256;
-pub use ids::{CredentialId, DeviceId, JobId, RunId, ScheduleId, TagId, TagRuleId, UserId, VersionId};
+pub use ids::{
+    ChangeId, ChannelId, CredentialId, DeliveryId, DeviceId, JobId, RunId, ScheduleId, TagId, TagRuleId,
+    UserId, VersionId,
+};
 pub use job::{Backoff, JobKind, JobStatus, Outcome, chance};
 pub use part::{Facts, PartKind, Span};
 pub use secret::{Capture, Login, Secret};

@@ -2,7 +2,7 @@
 //!
 //! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
 //! leases, schedules and log partitions in order; the [`gateway`]'s API, by which other services have devices spoken to; and the
-//! [`JobLog`], which takes events and dialogues of work outside any job's result; the [`Rotation`] of keys.
+//! [`JobLog`], which takes events and dialogues of work outside any job's result; the [`Rotation`] of keys; and the [`notify`] service, which tells people what changed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -12,6 +12,7 @@ mod definitions;
 pub mod gateway;
 mod joblog;
 mod logins;
+pub mod notify;
 mod references;
 mod rotation;
 mod scheduler;

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod audit;
 pub mod backup;
+pub mod changes;
 mod connect;
 pub mod credentials;
 pub mod devices;
@@ -17,6 +18,7 @@ pub mod jobs;
 pub mod logins;
 pub mod logs;
 pub mod maintenance;
+pub mod notifications;
 pub mod private;
 mod rows;
 pub mod schedules;

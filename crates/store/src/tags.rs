@@ -56,13 +56,16 @@ pub async fn add(store: &Store, name: &str, kind: &str) -> Result<TagId, StoreEr
 /// Removes a tag from everything and then itself.
 ///
 /// # Errors
-/// [`StoreError::NotFound`], [`StoreError::InUse`] while a schedule targets it or a rule gives it.
+/// [`StoreError::NotFound`], [`StoreError::InUse`] while a schedule targets it, a rule gives it or a notification
+/// channel wants it.
 pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
     const SCHEDULE: &str =
         "SELECT name FROM schedules WHERE target -> 'tags' ? $1 OR target -> 'all_tags' ? $1
         ORDER BY name LIMIT 1";
     const RULE: &str = "SELECT r.id FROM tag_rules r JOIN tags t ON t.id = r.tag_id WHERE t.name = $1
         ORDER BY r.id LIMIT 1";
+    const CHANNEL: &str =
+        "SELECT name FROM notification_channels WHERE $1 = ANY (tags) ORDER BY name LIMIT 1";
     let failed = StoreError::query("remove a tag");
     let used = |by| Err(StoreError::InUse { what: "tag", name: name.to_owned(), by });
     let tag = clean(name);
@@ -77,6 +80,11 @@ pub async fn remove(store: &Store, name: &str) -> Result<(), StoreError> {
         sqlx::query_scalar(RULE).bind(&tag).fetch_optional(&mut *tx).await.map_err(&failed)?;
     if let Some(rule) = rule {
         return used(format!("tag rule {rule}"));
+    }
+    let channel: Option<String> =
+        sqlx::query_scalar(CHANNEL).bind(&tag).fetch_optional(&mut *tx).await.map_err(&failed)?;
+    if let Some(channel) = channel {
+        return used(format!("notification channel '{channel}'"));
     }
     let removed = sqlx::query("DELETE FROM tags WHERE name = $1")
         .bind(&tag)

@@ -187,28 +187,35 @@ async fn status(database: &Database, context: &Context) -> Result {
     let state = |uses: &KeyUse| match uses.number {
         number if number == i64::from(newest) => "newest",
         number if !held(number) => "MISSING",
-        _ if uses.credentials + uses.captures == 0 => "no longer needed",
+        _ if uses.total() == 0 => "no longer needed",
         _ => "to be rotated",
     };
     let rows: Vec<KeyUse> = numbers
         .into_iter()
         .map(|number| {
             let found = uses.iter().find(|uses| uses.number == number);
-            found.copied().unwrap_or(KeyUse { number, credentials: 0, captures: 0 })
+            found.copied().unwrap_or_else(|| KeyUse::none(number))
         })
         .collect();
-    let json = |row: &KeyUse| json!({"number": row.number, "credentials": row.credentials, "captures": row.captures, "state": state(row)});
+    let json = |row: &KeyUse| {
+        json!({
+            "number": row.number, "credentials": row.credentials, "channels": row.channels, "captures": row.captures,
+            "state": state(row),
+        })
+    };
     context.output.show(
         || rows.iter().map(json).collect(),
         || {
             let columns = [
                 Column::Right("KEY"),
                 Column::Right("CREDENTIAL SECRETS"),
+                Column::Right("CHANNEL SECRETS"),
                 Column::Right("CAPTURES"),
                 Column::Left("STATE"),
             ];
             let cells = |row: &KeyUse| {
-                let numbers = [row.number, row.credentials, row.captures].map(|number| number.to_string());
+                let numbers = [row.number, row.credentials, row.channels, row.captures];
+                let numbers = numbers.map(|number| number.to_string());
                 numbers.into_iter().chain([state(row).to_owned()]).collect()
             };
             render(&columns, rows.iter().map(cells), context.output.width)

@@ -80,6 +80,6 @@ impl Rotation {
         let newest = i64::from(self.vault.newest_key());
         let uses = secrets::key_uses(&self.store).await?;
         let older = uses.iter().filter(|uses| uses.number != newest);
-        Ok(older.map(|uses| (uses.credentials + uses.captures).unsigned_abs()).sum())
+        Ok(older.map(|uses| uses.total()).sum())
     }
 }

@@ -1,6 +1,6 @@
 use netraven_model::DeviceId;
 use netraven_seal::WrappedKey;
-use netraven_store::secrets::{self, CredentialColumn, SealedColumn, SealedKey};
+use netraven_store::secrets::{self, SealedColumn, SealedKey, SealedPlace};
 use netraven_store::{Store, StoreError};
 use netraven_vault::{Place, Vault, VaultError};
 use std::sync::Arc;
@@ -46,15 +46,15 @@ pub(super) async fn run(
 ) -> Result<Rotated, RotationError> {
     let newest = vault.newest_key();
     let mut done = Rotated { key: newest, ..Rotated::default() };
-    for column in CredentialColumn::ALL {
+    for place in SealedPlace::ALL {
         let mut after = 0;
         loop {
-            let found = secrets::credentials_below(store, column, newest, after, BATCH).await?;
+            let found = secrets::secrets_below(store, place, newest, after, BATCH).await?;
             let Some(last) = found.last() else { break };
             after = last.id;
             let renewed =
-                renew(vault, found, &mut done, move |vault, old| renew_column(vault, column, old)).await?;
-            done.renewed += secrets::renew_credentials(store, column, &renewed).await?;
+                renew(vault, found, &mut done, move |vault, old| renew_column(vault, place, old)).await?;
+            done.renewed += secrets::renew_secrets(store, place, &renewed).await?;
             progress(done.renewed);
         }
     }
@@ -99,10 +99,10 @@ async fn renew<O: Send + 'static, N: Send + 'static>(
 
 fn renew_column(
     vault: &Vault,
-    column: CredentialColumn,
+    place: SealedPlace,
     old: &SealedColumn,
 ) -> Result<Option<Vec<u8>>, VaultError> {
-    let place = Place { table: "credentials", column: column.as_str(), row: old.id };
+    let place = Place { table: place.table(), column: place.as_str(), row: old.id };
     vault.rewrap(&place, &old.ciphertext)
 }
 

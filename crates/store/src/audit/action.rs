@@ -78,6 +78,16 @@ actions! {
     ScheduleDisabled = "schedule.disabled",
     /// A schedule was removed.
     ScheduleRemoved = "schedule.removed",
+    /// Somebody is told of changes from now on.
+    NotificationAdded = "notification.added",
+    /// Somebody is told no more.
+    NotificationRemoved = "notification.removed",
+    /// Somebody is told again.
+    NotificationEnabled = "notification.enabled",
+    /// Somebody is not told for the time being.
+    NotificationDisabled = "notification.disabled",
+    /// Webhooks are signed with another secret.
+    NotificationSecretChanged = "notification.secret_changed",
     /// The database got its schema.
     DatabaseInitialized = "database.initialized",
     /// The database's schema was brought to another release's.

@@ -1,8 +1,9 @@
 use super::session::{free_devices, lock_devices};
 use super::{JOBS, notify};
+use crate::changes::{self, Change};
 use crate::{Store, StoreError};
 use chrono::Utc;
-use netraven_model::{DeviceId, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
+use netraven_model::{ChangeKind, DeviceId, ErrorCode, Event, Failure, JobEvent, JobId, Phase};
 use sqlx::{FromRow, PgConnection};
 use std::time::Duration;
 
@@ -143,6 +144,11 @@ impl Expired {
     fn is_last(&self) -> bool {
         !self.cancel_requested && self.attempts.unsigned_abs() >= LEASE_ATTEMPTS
     }
+
+    fn failing<'a>(&self, failure: &'a Failure) -> Change<'a> {
+        let (device, job) = (DeviceId(self.device_id), JobId(self.id));
+        Change::new(device, job, Utc::now(), ChangeKind::DeviceFailing).because(failure)
+    }
 }
 
 async fn take_back(tx: &mut PgConnection, expired: &[Expired], failure: &Failure) -> Result<(), StoreError> {
@@ -183,6 +189,8 @@ async fn fail_devices(tx: &mut PgConnection, lost: &[&Expired], failure: &Failur
     const FAIL: &str = "UPDATE devices SET last_error_code = $2, last_error = $3, last_error_phase = $4,
             status = CASE status WHEN 'disabled' THEN status ELSE 'failing' END
         WHERE id = ANY ($1)";
+    let changes: Vec<_> = lost.iter().map(|job| job.failing(failure)).collect();
+    changes::record(tx, &changes).await?;
     sqlx::query(FAIL)
         .bind(lost.iter().map(|job| job.device_id).collect::<Vec<_>>())
         .bind(failure.code.as_str())

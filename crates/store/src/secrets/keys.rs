@@ -9,15 +9,32 @@ pub struct KeyUse {
     pub number: i64,
     /// Ciphertexts of credentials made with it.
     pub credentials: i64,
+    /// Secrets of notification channels made with it.
+    pub channels: i64,
     /// Data keys of captures made with it.
     pub captures: i64,
+}
+
+impl KeyUse {
+    /// A key that nothing needs.
+    pub fn none(number: i64) -> Self {
+        Self { number, credentials: 0, channels: 0, captures: 0 }
+    }
+
+    /// How much needs it.
+    pub fn total(&self) -> u64 {
+        (self.credentials + self.channels + self.captures).unsigned_abs()
+    }
 }
 
 /// Why a key was not taken away.
 #[derive(Debug, Error)]
 pub enum RetireError<E> {
     /// Something needs it.
-    #[error("key {} is needed by {} secrets of credentials and {} captures", .0.number, .0.credentials, .0.captures)]
+    #[error(
+        "key {} is needed by {} secrets of credentials, {} of notification channels and {} captures",
+        .0.number, .0.credentials, .0.channels, .0.captures
+    )]
     Needed(KeyUse),
     /// The database failed.
     #[error(transparent)]
@@ -30,13 +47,18 @@ pub enum RetireError<E> {
 macro_rules! uses {
     ($filter:literal) => {
         concat!(
-            "SELECT number, sum(credentials)::bigint AS credentials, sum(captures)::bigint AS captures FROM (
-                SELECT netraven.key_number(ciphertext) AS number, count(*) AS credentials, 0 AS captures
+            "SELECT number, sum(credentials)::bigint AS credentials, sum(channels)::bigint AS channels,
+                sum(captures)::bigint AS captures FROM (
+                SELECT netraven.key_number(ciphertext) AS number, count(*) AS credentials, 0 AS channels, 0 AS captures
                 FROM credentials, LATERAL (VALUES (password), (enable_secret), (private_key), (key_passphrase))
                     AS c (ciphertext)
                 WHERE ciphertext IS NOT NULL GROUP BY 1
                 UNION ALL
-                SELECT key_number, 0, count(*) FROM sealed_keys GROUP BY 1) AS uses (number, credentials, captures)",
+                SELECT netraven.key_number(secret), 0, count(*), 0 FROM notification_channels
+                WHERE secret IS NOT NULL GROUP BY 1
+                UNION ALL
+                SELECT key_number, 0, 0, count(*) FROM sealed_keys GROUP BY 1)
+                AS uses (number, credentials, channels, captures)",
             $filter,
             " GROUP BY number ORDER BY number"
         )

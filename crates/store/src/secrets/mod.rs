@@ -11,7 +11,6 @@ mod sightings;
 pub use keys::{KeyUse, RetireError, key_uses, retire_key};
 pub use open::{KeptSecret, kept};
 pub use rotate::{
-    CredentialColumn, SealedColumn, SealedKey, credentials_below, data_keys_below, renew_credentials,
-    renew_data_keys,
+    SealedColumn, SealedKey, SealedPlace, data_keys_below, renew_data_keys, renew_secrets, secrets_below,
 };
 pub use sightings::{Sighting, sighting_on, sightings};

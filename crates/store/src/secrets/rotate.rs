@@ -9,9 +9,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
-/// A column of `credentials` that holds ciphertexts.
+/// A column that holds ciphertexts of the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialColumn {
+pub enum SealedPlace {
     /// The password.
     Password,
     /// The enable secret.
@@ -20,12 +20,14 @@ pub enum CredentialColumn {
     PrivateKey,
     /// The private key's passphrase.
     KeyPassphrase,
+    /// What a notification channel's webhooks are signed with.
+    ChannelSecret,
 }
 
-/// A secret of a credential.
+/// A secret of a credential or of a notification channel.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct SealedColumn {
-    /// The credential's row.
+    /// Its row.
     pub id: i64,
     /// The ciphertext.
     pub ciphertext: Vec<u8>,
@@ -42,13 +44,23 @@ pub struct SealedKey {
     pub key: WrappedKey,
 }
 
-impl CredentialColumn {
+impl SealedPlace {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Password, Self::EnableSecret, Self::PrivateKey, Self::KeyPassphrase];
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::EnableSecret, Self::PrivateKey, Self::KeyPassphrase, Self::ChannelSecret];
+
+    /// Its table.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Password | Self::EnableSecret | Self::PrivateKey | Self::KeyPassphrase => "credentials",
+            Self::ChannelSecret => "notification_channels",
+        }
+    }
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ChannelSecret => "secret",
             Self::Password => "password",
             Self::EnableSecret => "enable_secret",
             Self::PrivateKey => "private_key",
@@ -58,30 +70,34 @@ impl CredentialColumn {
 
     fn select(self) -> &'static str {
         macro_rules! select {
-            ($column:literal) => {
+            ($column:literal, $table:literal) => {
                 concat!(
                     "SELECT id, ",
                     $column,
-                    " AS ciphertext FROM credentials
-                     WHERE netraven.key_number(",
+                    " AS ciphertext FROM ",
+                    $table,
+                    " WHERE netraven.key_number(",
                     $column,
                     ") <> $1 AND id > $2 ORDER BY id LIMIT $3"
                 )
             };
         }
         match self {
-            Self::Password => select!("password"),
-            Self::EnableSecret => select!("enable_secret"),
-            Self::PrivateKey => select!("private_key"),
-            Self::KeyPassphrase => select!("key_passphrase"),
+            Self::Password => select!("password", "credentials"),
+            Self::EnableSecret => select!("enable_secret", "credentials"),
+            Self::PrivateKey => select!("private_key", "credentials"),
+            Self::KeyPassphrase => select!("key_passphrase", "credentials"),
+            Self::ChannelSecret => select!("secret", "notification_channels"),
         }
     }
 
     fn update(self) -> &'static str {
         macro_rules! update {
-            ($column:literal) => {
+            ($column:literal, $table:literal) => {
                 concat!(
-                    "UPDATE credentials c SET ",
+                    "UPDATE ",
+                    $table,
+                    " c SET ",
                     $column,
                     " = w.new
                      FROM UNNEST($1::bigint[], $2::bytea[], $3::bytea[]) AS w (id, old, new)
@@ -92,26 +108,27 @@ impl CredentialColumn {
             };
         }
         match self {
-            Self::Password => update!("password"),
-            Self::EnableSecret => update!("enable_secret"),
-            Self::PrivateKey => update!("private_key"),
-            Self::KeyPassphrase => update!("key_passphrase"),
+            Self::Password => update!("password", "credentials"),
+            Self::EnableSecret => update!("enable_secret", "credentials"),
+            Self::PrivateKey => update!("private_key", "credentials"),
+            Self::KeyPassphrase => update!("key_passphrase", "credentials"),
+            Self::ChannelSecret => update!("secret", "notification_channels"),
         }
     }
 }
 
-/// Secrets of credentials that were made with another key than the newest, behind the row `after`.
+/// Secrets in a place that were made with another key than the newest, behind the row `after`.
 ///
 /// # Errors
 /// The database failed.
-pub async fn credentials_below(
+pub async fn secrets_below(
     store: &Store,
-    column: CredentialColumn,
+    place: SealedPlace,
     newest: u32,
     after: i64,
     limit: u32,
 ) -> Result<Vec<SealedColumn>, StoreError> {
-    sqlx::query_as(column.select())
+    sqlx::query_as(place.select())
         .bind(i64::from(newest))
         .bind(after)
         .bind(i64::from(limit))
@@ -120,19 +137,19 @@ pub async fn credentials_below(
         .map_err(StoreError::query("read secrets of older keys"))
 }
 
-/// Exchanges secrets of credentials: each with its old ciphertext and the new one. How many were exchanged.
+/// Exchanges the secrets of a place: each with its old ciphertext and the new one. How many were exchanged.
 ///
 /// # Errors
 /// The database failed; then none was.
-pub async fn renew_credentials(
+pub async fn renew_secrets(
     store: &Store,
-    column: CredentialColumn,
+    place: SealedPlace,
     renewed: &[(SealedColumn, Vec<u8>)],
 ) -> Result<u64, StoreError> {
     let ids: Vec<i64> = renewed.iter().map(|(old, _)| old.id).collect();
     let old: Vec<&[u8]> = renewed.iter().map(|(old, _)| &old.ciphertext[..]).collect();
     let new: Vec<&[u8]> = renewed.iter().map(|(_, new)| &new[..]).collect();
-    sqlx::query(column.update())
+    sqlx::query(place.update())
         .bind(ids)
         .bind(old)
         .bind(new)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod audit;
+mod changes;
 mod claiming;
 mod concurrency;
 mod connecting;
@@ -16,6 +17,7 @@ mod lifecycle;
 mod logins;
 mod logs;
 mod maintenance;
+mod notifications;
 mod plans;
 mod reach;
 mod runs;

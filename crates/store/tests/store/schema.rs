@@ -1,4 +1,6 @@
-use netraven_model::{EventLevel, JobKind, JobStatus, Outcome, PartKind};
+use netraven_model::{
+    ChangeKind, ChannelKind, DeliveryStatus, EventLevel, JobKind, JobStatus, Outcome, PartKind,
+};
 use netraven_store::setup::{self, SetupError};
 use netraven_store::testing::{TestDatabase, skip_or_fail};
 use netraven_store::{StoreError, jobs};
@@ -119,8 +121,14 @@ async fn checked_words_are_the_models() {
     let parts = [PartKind::Config, PartKind::State, PartKind::Binary].map(PartKind::as_str);
     let levels =
         [EventLevel::Debug, EventLevel::Info, EventLevel::Warning, EventLevel::Error].map(EventLevel::as_str);
+    let changes: Vec<_> = ChangeKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let channels: Vec<_> = ChannelKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let deliveries: Vec<_> = DeliveryStatus::ALL.iter().map(|status| status.as_str()).collect();
     for (constraint, words) in [
-        ("jobs_kind_check", &kinds[..]),
+        ("device_events_event_check", &changes[..]),
+        ("notification_channels_kind_check", &channels),
+        ("notification_deliveries_status_check", &deliveries),
+        ("jobs_kind_check", &kinds),
         ("runs_kind_check", &kinds),
         ("schedules_kind_check", &kinds),
         ("jobs_status_check", &statuses),

@@ -6,7 +6,7 @@ use netraven_seal::{Fingerprint, FingerprintKey, PublicKey, Sealing, WrappedKey,
 use netraven_store::access::Role;
 use netraven_store::credentials::{self, NewCredential};
 use netraven_store::jobs::{FinishError, FinishedResult, TargetSelection};
-use netraven_store::secrets::{self, CredentialColumn, RetireError};
+use netraven_store::secrets::{self, KeyUse, RetireError, SealedPlace};
 use netraven_store::{StoreError, devices};
 use std::convert::Infallible;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ fn key() -> FingerprintKey {
 }
 
 /// A configuration in which the words are secrets, sealed to the key of that number.
-fn config(words: &[&str], number: u32) -> FinishedResult {
+pub fn config(words: &[&str], number: u32) -> FinishedResult {
     let mut text = Vec::new();
     let mut spans = Vec::new();
     for word in words {
@@ -87,23 +87,25 @@ async fn what_each_key_is_needed_for_is_counted_and_exchanged_only_where_nothing
     let device = fixture.add_device("r1").await;
     back_up(&fixture, &["one"], 1).await;
     let id = add_sealed_credential(&fixture, "ops", &[2, 0, 0, 0, 1, 77]).await.unwrap();
+    crate::notifications::add_webhook(&fixture, "hook").await;
     let rotator = fixture.database.store_as(Role::Rotator).await;
     let uses = secrets::key_uses(&rotator).await.unwrap();
-    assert_eq!((uses.len(), uses[0].number, uses[0].credentials, uses[0].captures), (1, 1, 1, 1));
+    assert_eq!((uses.len(), uses[0]), (1, KeyUse { number: 1, credentials: 1, channels: 1, captures: 1 }));
 
-    let column = CredentialColumn::Password;
-    let old = secrets::credentials_below(&rotator, column, 2, 0, 10).await.unwrap();
+    let column = SealedPlace::Password;
+    let old = secrets::secrets_below(&rotator, column, 2, 0, 10).await.unwrap();
     assert_eq!((old.len(), old[0].id, &old[0].ciphertext[..]), (1, id, &[2, 0, 0, 0, 1, 77][..]));
-    assert!(secrets::credentials_below(&rotator, column, 1, 0, 10).await.unwrap().is_empty());
-    assert!(secrets::credentials_below(&rotator, column, 2, id, 10).await.unwrap().is_empty());
+    assert!(secrets::secrets_below(&rotator, column, 1, 0, 10).await.unwrap().is_empty());
+    assert!(secrets::secrets_below(&rotator, column, 2, id, 10).await.unwrap().is_empty());
     fixture.execute("UPDATE netraven.credentials SET password = '\\x0200000001ff'").await;
     let renewed = [(old[0].clone(), vec![2, 0, 0, 0, 2, 77])];
-    assert_eq!(secrets::renew_credentials(&rotator, column, &renewed).await.unwrap(), 0);
-    for column in CredentialColumn::ALL {
-        let found = secrets::credentials_below(&rotator, column, 2, 0, 10).await.unwrap();
-        assert_eq!(found.len(), usize::from(column == CredentialColumn::Password), "{column:?}");
+    assert_eq!(secrets::renew_secrets(&rotator, column, &renewed).await.unwrap(), 0);
+    for column in SealedPlace::ALL {
+        let found = secrets::secrets_below(&rotator, column, 2, 0, 10).await.unwrap();
+        let expected = matches!(column, SealedPlace::Password | SealedPlace::ChannelSecret);
+        assert_eq!(found.len(), usize::from(expected), "{column:?}");
         let renewed: Vec<_> = found.into_iter().map(|old| (old, vec![2, 0, 0, 0, 2, 1])).collect();
-        let exchanged = secrets::renew_credentials(&rotator, column, &renewed).await.unwrap();
+        let exchanged = secrets::renew_secrets(&rotator, column, &renewed).await.unwrap();
         assert_eq!(exchanged, renewed.len() as u64);
     }
 
@@ -118,7 +120,7 @@ async fn what_each_key_is_needed_for_is_counted_and_exchanged_only_where_nothing
         "done before"
     );
     let uses = secrets::key_uses(&rotator).await.unwrap();
-    assert_eq!((uses.len(), uses[0].number, uses[0].credentials, uses[0].captures), (1, 2, 1, 1));
+    assert_eq!((uses.len(), uses[0]), (1, KeyUse { number: 2, credentials: 1, channels: 1, captures: 1 }));
 }
 
 #[tokio::test]

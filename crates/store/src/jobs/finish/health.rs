@@ -15,11 +15,27 @@ pub(super) struct Before {
     open_until: Option<DateTime<Utc>>,
 }
 
+/// Whether a device is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeviceStatus {
+    Ok,
+    Failing,
+}
+
+impl DeviceStatus {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+        }
+    }
+}
+
 /// What becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Health {
-    /// `ok` or `failing`; `None` leaves it as it is.
-    pub status: Option<&'static str>,
+    /// `None` leaves it as it is.
+    pub status: Option<DeviceStatus>,
     /// Whether the session shows that the device lives.
     pub seen: bool,
     /// What becomes of the last error: `set`, `clear` or `keep`.
@@ -46,7 +62,7 @@ pub(super) fn judge(
     };
     match end {
         End::Store { .. } | End::Confirm { .. } => {
-            Health { status: Some("ok"), seen: true, ..recovered(same) }
+            Health { status: Some(DeviceStatus::Ok), seen: true, ..recovered(same) }
         }
         End::Answered => {
             let healed = before.error.is_none_or(|(code, phase)| kind.heals(code, phase));
@@ -55,7 +71,7 @@ pub(super) fn judge(
                 return answered;
             }
             // A device that was never backed up is not well because it answers.
-            Health { status: before.is_failing.then_some("ok"), ..recovered(answered) }
+            Health { status: before.is_failing.then_some(DeviceStatus::Ok), ..recovered(answered) }
         }
         // Not said before the last attempt.
         End::Retry { failure, .. } | End::Cancel { failure: Some(failure) }
@@ -63,9 +79,11 @@ pub(super) fn judge(
         {
             Health { error: "set", ..same }
         }
-        End::Fail { failure } if kind.blames_device(failure) => {
-            Health { status: Some("failing"), error: "set", ..counted(same, kind, failure, breaker, at) }
-        }
+        End::Fail { failure } if kind.blames_device(failure) => Health {
+            status: Some(DeviceStatus::Failing),
+            error: "set",
+            ..counted(same, kind, failure, breaker, at)
+        },
         End::Fail { .. } | End::Retry { .. } | End::Cancel { .. } | End::Requeue => same,
     }
 }
@@ -125,7 +143,7 @@ mod tests {
             let health = after(JobKind::Backup, &End::Fail { failure: &down }, &before(None, failures));
             assert_eq!(health.failures_in_row, failures.saturating_add(1));
             assert_eq!(health.open_until.map(|until| (until - at()).num_minutes()), minutes);
-            assert_eq!((health.status, health.error), (Some("failing"), "set"));
+            assert_eq!((health.status, health.error), (Some(DeviceStatus::Failing), "set"));
         }
         let guarded = Failure::new(ErrorCode::LockoutGuard, Phase::Authenticate, "x");
         let health = after(JobKind::Backup, &End::Fail { failure: &guarded }, &before(None, 2));
@@ -153,9 +171,12 @@ mod tests {
         );
         let refused = Failure::new(ErrorCode::AuthFailed, Phase::Authenticate, "x");
         let health = after(JobKind::Command, &End::Fail { failure: &refused }, &none);
-        assert_eq!((health.status, health.failures_in_row, health.seen), (Some("failing"), 2, false));
+        assert_eq!(
+            (health.status, health.failures_in_row, health.seen),
+            (Some(DeviceStatus::Failing), 2, false)
+        );
         let health = after(JobKind::Backup, &End::Fail { failure: &rejected }, &none);
-        assert_eq!((health.status, health.failures_in_row), (Some("failing"), 2));
+        assert_eq!((health.status, health.failures_in_row), (Some(DeviceStatus::Failing), 2));
     }
 
     #[test]
@@ -165,7 +186,7 @@ mod tests {
             assert!(health.seen);
             match health.status {
                 Some(status) => {
-                    assert_eq!((status, health.error, health.failures_in_row), ("ok", "clear", 0))
+                    assert_eq!((status, health.error, health.failures_in_row), (DeviceStatus::Ok, "clear", 0))
                 }
                 None => assert_eq!((health.error, health.failures_in_row), ("keep", 4)),
             }

@@ -4,6 +4,7 @@
 //! used belong to others and are written beside it, see [`Finished::dialogue`], [`Finished::events`] and
 //! [`Finished::credential_uses`].
 
+mod changes;
 mod earlier;
 mod health;
 mod hops;
@@ -226,9 +227,10 @@ async fn record(
         planned.iter_mut().filter_map(|plan| plan.as_mut().ok()).collect();
     if !accepted.is_empty() {
         versions::store(&mut tx, &mut accepted).await?;
-        secrets::keep(&mut tx, &accepted).await?;
+        let new_secrets = secrets::keep(&mut tx, &accepted).await?;
         versions::confirm(&mut tx, &accepted).await?;
         state::update_jobs(&mut tx, &accepted).await?;
+        changes::record(&mut tx, &accepted, &new_secrets).await?;
         state::update_devices(&mut tx, &accepted).await?;
         state::learn_host_keys(&mut tx, &accepted).await?;
         hops::learn(&mut tx, &accepted).await?;

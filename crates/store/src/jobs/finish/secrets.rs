@@ -2,18 +2,22 @@ use super::plan::{Accepted, End};
 use crate::StoreError;
 use netraven_seal::{SealedValue, WrappedKey};
 use sqlx::PgConnection;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// Keeps the values of secrets that are not kept yet: the devices are locked, so nobody else adds one meanwhile.
-pub(super) async fn keep(tx: &mut PgConnection, accepted: &[&mut Accepted<'_>]) -> Result<(), StoreError> {
+/// Keeps the values of secrets that are not kept yet: the devices are locked, so nobody else adds one meanwhile. Answers, by
+/// device, how many of them change only when somebody changes them.
+pub(super) async fn keep(
+    tx: &mut PgConnection,
+    accepted: &[&mut Accepted<'_>],
+) -> Result<HashMap<i64, usize>, StoreError> {
     let found = accepted.iter().filter_map(|job| match &job.end {
         End::Store { config, .. } => config.secrets().map(|secrets| (job.device.0, secrets)),
         _ => None,
     });
     let found: Vec<_> = found.collect();
     if found.is_empty() {
-        return Ok(());
+        return Ok(HashMap::new());
     }
     let values = found.iter().flat_map(|(device, secrets)| {
         secrets.values.iter().map(move |value| (*device, secrets.key.id, value))
@@ -24,7 +28,12 @@ pub(super) async fn keep(tx: &mut PgConnection, accepted: &[&mut Accepted<'_>]) 
     let used: HashSet<Uuid> = values.iter().map(|(_, key, _)| *key).collect();
     let keys = found.iter().map(|(device, secrets)| (*device, &secrets.key));
     insert_keys(tx, &keys.filter(|(_, key)| used.contains(&key.id)).collect::<Vec<_>>()).await?;
-    insert_values(tx, &values).await
+    insert_values(tx, &values).await?;
+    let mut new = HashMap::new();
+    for (device, ..) in values.iter().filter(|(.., value)| !value.salted) {
+        *new.entry(*device).or_default() += 1;
+    }
+    Ok(new)
 }
 
 type Value<'a> = (i64, Uuid, &'a SealedValue);

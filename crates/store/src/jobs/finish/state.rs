@@ -1,3 +1,4 @@
+use super::health::DeviceStatus;
 use super::plan::{Accepted, End};
 use crate::StoreError;
 use crate::text::{clean, clean_option};
@@ -71,7 +72,7 @@ pub(super) async fn update_devices(
     let failures = Failures::of(accepted);
     sqlx::query(UPDATE)
         .bind(accepted.iter().map(|job| job.device.0).collect::<Vec<_>>())
-        .bind(accepted.iter().map(|job| job.health.status).collect::<Vec<_>>())
+        .bind(accepted.iter().map(|job| job.health.status.map(DeviceStatus::as_str)).collect::<Vec<_>>())
         .bind(accepted.iter().map(|job| job.finished.finished_at).collect::<Vec<_>>())
         .bind(failures.codes)
         .bind(failures.messages)
