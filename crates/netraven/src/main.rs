@@ -16,6 +16,7 @@ mod guard;
 mod input;
 mod logins;
 mod nearest;
+mod notifier;
 mod output;
 mod results;
 mod reveal;

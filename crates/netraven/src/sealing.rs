@@ -2,9 +2,10 @@
 
 use crate::context::Context;
 use crate::error::{CliError, Result};
-use netraven_model::{CredentialId, Secret};
+use netraven_model::{ChannelKind, CredentialId, Secret};
 use netraven_store::Store;
 use netraven_store::credentials::{self, Change, CredentialInfo, NewCredential};
+use netraven_store::notifications::{self, ChannelRow};
 use netraven_vault::{KeySource, Place, Vault, VaultError};
 
 /// The secrets of one credential, in clear.
@@ -45,19 +46,24 @@ pub fn vault(context: &Context) -> Result<Vault> {
     Ok(Vault::load(key_source(context)?)?)
 }
 
-/// Opens the keys, or makes a key file for a database without credentials. Where there are some, a missing
+/// Opens the keys, or makes a key file for a database without credentials and webhooks. Where there are some, a missing
 /// file means that it is somewhere else: new keys would open nothing and change every fingerprint.
 pub async fn open_vault(context: &Context, store: &Store) -> Result<Vault> {
     let source = key_source(context)?;
     let KeySource::File(path) = &source else { return Ok(Vault::load(source)?) };
-    if !path.exists() && !credentials::list(store).await?.is_empty() {
+    if !path.exists() && holds_secrets(store).await? {
         let name = path.display();
         return Err(CliError::failed(format!(
-            "the key file {name} is missing, and the database holds credentials"
+            "the key file {name} is missing, and the database holds credentials or webhooks"
         ))
         .hint("put your copy of it there, or name its place with the setting vault.key_file"));
     }
     Ok(Vault::open_or_create(path)?)
+}
+
+async fn holds_secrets(store: &Store) -> Result<bool> {
+    let webhook = |row: &ChannelRow| row.channel.kind == ChannelKind::Webhook;
+    Ok(!credentials::list(store).await?.is_empty() || notifications::list(store).await?.iter().any(webhook))
 }
 
 /// Encrypts the secrets for the row that the credential will have, and enters it.

@@ -9,12 +9,14 @@ mod credential;
 mod db;
 mod demo;
 mod device;
+mod event;
 mod exec;
 mod gateway;
 mod gateway_list;
 mod job;
 mod key;
 mod lab;
+mod notify;
 mod platform;
 mod run;
 mod schedule;
@@ -80,6 +82,12 @@ pub enum Command {
     /// One device's tasks, and everything that happened in them
     #[command(subcommand)]
     Job(job::Command),
+    /// What changed with devices: failing, recovered, another configuration, secret or host key
+    #[command(subcommand)]
+    Event(event::Command),
+    /// Who is told of changes, by webhook or e-mail
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// The gateways of the settings, and who may call their API
     #[command(subcommand)]
     Gateway(gateway::Command),
@@ -149,6 +157,8 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Credential(command) => credential::run(command, &context).await,
         Command::Key(command) => key::run(command, &context).await,
         Command::Secret(command) => secret::run(command, &context).await,
+        Command::Event(command) => event::run(command, &context).await,
+        Command::Notify(command) => notify::run(command, &context).await,
         Command::Gateway(command) => gateway::run(command, &context).await,
         Command::Token(command) => token::run(command, &context),
         Command::User(command) => user::run(command, &context).await,

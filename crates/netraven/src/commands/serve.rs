@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
 use crate::signals::StopSignals;
-use crate::{api, definitions, rotation, work};
+use crate::{api, definitions, notifier, rotation, work};
 use clap::{Subcommand, ValueEnum};
 use netraven_device::Gateway;
 use netraven_service::Definitions;
@@ -43,6 +43,13 @@ Examples:
 `netraven up` does the same. Alone it is of use where only this process may have the login of the
 database role 'rotator'. By hand: `netraven key rotate`.";
 
+const NOTIFIER_EXAMPLES: &str = "\
+Examples:
+  netraven serve notifier
+  netraven serve notifier --set notify.parallel_channels=50
+
+`netraven up` does the same. Several may run side by side. See docs/notifications.md.";
+
 /// Services that can run alone.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -55,6 +62,9 @@ pub enum Command {
     /// Renews keys when they are due, and finishes rotations that were interrupted
     #[command(after_help = ROTATION_EXAMPLES)]
     Rotation,
+    /// Tells those of changes who want to be told, by webhook or e-mail
+    #[command(after_help = NOTIFIER_EXAMPLES)]
+    Notifier,
 }
 
 /// How the gateway runs.
@@ -81,7 +91,7 @@ impl Command {
     pub fn stays(&self) -> bool {
         match self {
             Self::Gateway(args) => args.mode == Mode::Api,
-            Self::Rotation | Self::Scheduler => true,
+            Self::Rotation | Self::Scheduler | Self::Notifier => true,
         }
     }
 }
@@ -92,6 +102,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::Gateway(args) => args,
         Command::Scheduler => return super::serve_scheduler::run(context).await,
         Command::Rotation => return rotate(context).await,
+        Command::Notifier => return notify(context).await,
     };
     match args.mode {
         Mode::Standalone => exec::run(&args.exec, context).await,
@@ -118,6 +129,28 @@ async fn rotate(context: &Context) -> Result {
         never = rotation::keep_rotating(context, &database) => match never {},
         () = signals.next() => told,
         () = database.died() => Err(died()),
+    };
+    database.close().await;
+    ended
+}
+
+async fn notify(context: &Context) -> Result {
+    let mut signals = StopSignals::listen()?;
+    let database = Database::open(context).await?;
+    let ended = match notifier::start(context, &database).await {
+        Ok(notifier) => {
+            let told = context.output.show(
+                || json!({"mail": context.settings.notify.smtp.host}),
+                || "The notifier is running; Ctrl-C stops it.".to_owned(),
+            );
+            let ended = tokio::select! {
+                () = signals.next() => told,
+                () = database.died() => Err(died()),
+            };
+            notifier.stop(work::GRACE).await;
+            ended
+        }
+        Err(error) => Err(error),
     };
     database.close().await;
     ended

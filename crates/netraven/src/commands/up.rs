@@ -9,8 +9,9 @@ use crate::sealing::key_source;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
-use crate::{api, db_backup, definitions, rotation};
+use crate::{api, db_backup, definitions, notifier, rotation};
 use netraven_service::gateway::ApiServer;
+use netraven_service::notify::Notifier;
 use netraven_service::{Definitions, Worker};
 use serde_json::{Value, json};
 use std::pin::pin;
@@ -57,6 +58,7 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             return Err(error);
         }
     };
+    let notifier = notify(context, database).await;
     let mut addresses = addresses(context, database);
     addresses.extend(server.as_ref().map(|server| ("gateway", api::url(server, context))));
     context.output.show(
@@ -78,6 +80,9 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
                     server.stop(work::GRACE).await;
                 }
                 work::stop(worker, work::GRACE).await;
+                if let Some(notifier) = notifier {
+                    notifier.stop(work::GRACE).await;
+                }
                 return Ok(());
             }
             () = database.died() => {
@@ -112,6 +117,12 @@ async fn serve_api(
     let stores = database.stores(context).await?;
     let started = api::start(context, worker.gateway(), definitions.clone(), Some(stores), listen).await?;
     Ok(Some(started))
+}
+
+/// The notifier. Backups are made also where nobody can be told of them.
+async fn notify(context: &Context, database: &Database) -> Option<Notifier> {
+    let started = notifier::start(context, database).await;
+    started.inspect_err(|error| tracing::error!(error = error.message, "nobody is notified of changes")).ok()
 }
 
 /// Where everything is, for people and for scripts.

@@ -158,6 +158,8 @@ impl Effective {
             "vault.key_file",
             "platforms.dir",
             "device.ca_file",
+            "notify.webhook_ca_file",
+            "notify.smtp.ca_file",
             "db_backup.dir",
             "gateway.key_file",
             "gateway.jwt_secret_file",

@@ -16,7 +16,7 @@ pub use error::{Origin, SettingsError};
 pub use kind::mask_url;
 pub use report::{to_json, to_yaml};
 pub use sources::{Overrides, Sources};
-pub use typed::{Connection, Format, Settings};
+pub use typed::{Connection, Format, Security, Settings, Smtp};
 
 /// Sources without files, whose home is `/home/x` and whose working directory is `/work`.
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub struct Settings {
     pub retry: Retry,
     pub scheduler: Scheduler,
     pub logs: Logs,
+    pub notify: Notify,
     pub db_backup: DbBackup,
     pub gateway: Gateway,
 }
@@ -211,6 +212,40 @@ impl Scheduler {
 pub struct Logs {
     pub job_log_months: u32,
     pub connection_log_months: u32,
+}
+
+/// `notify.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Notify {
+    pub keep_days: u32,
+    pub parallel_channels: u32,
+    pub webhook_ca_file: Option<PathBuf>,
+    pub smtp: Smtp,
+}
+
+/// `notify.smtp.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Smtp {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub security: Security,
+    pub username: Option<String>,
+    pub password: Option<Hidden>,
+    pub from: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub timeout: u64,
+}
+
+/// How the way to the mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    /// TLS from the first byte.
+    Tls,
+    /// TLS before anything else is said.
+    Starttls,
+    /// Not at all.
+    None,
 }
 
 /// `db_backup.*`

@@ -90,7 +90,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Starts it, with the store of `Role::Notifier` and the keys that open what webhooks are signed with.
+    /// Starts it, with the store of `Role::Notifier`, which it closes in the end, and the keys that open what webhooks are
+    /// signed with.
     ///
     /// # Errors
     /// See [`NotifierError`].

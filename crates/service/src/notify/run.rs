@@ -77,6 +77,7 @@ impl Office {
             }
         }
         while under_way.join_next().await.is_some() {}
+        self.store.clone().close().await;
     }
 
     /// Resolves when something changed, and as soon as there is a bell: something may have changed before.
