@@ -77,6 +77,8 @@ impl Office {
             }
         }
         while under_way.join_next().await.is_some() {}
+        // It holds a connection, for which closing would wait.
+        drop(listener);
         self.store.clone().close().await;
     }
 

@@ -25,8 +25,10 @@ impl Mail {
         headers.replace("\r\n ", " ")
     }
 
-    pub fn body(&self) -> &str {
-        self.text.split_once("\r\n\r\n").unwrap().1
+    /// The text, with lines that were too long put together again (RFC 2045, section 6.7).
+    pub fn body(&self) -> String {
+        let (_, body) = self.text.split_once("\r\n\r\n").unwrap();
+        body.replace("=\r\n", "")
     }
 }
 

@@ -60,8 +60,8 @@ impl Place {
     pub async fn change(&self, count: u32) {
         self.execute(&format!(
             "INSERT INTO netraven.device_events (device_id, hostname, event, job_id, version_id, seq, error_code, message)
-             SELECT d.id, d.hostname, 'device_failing', 7, 8, 9, 'timeout', n::text
-             FROM netraven.devices d, generate_series(1, {count}) n ORDER BY n;
+             SELECT d.id, d.hostname, 'device_failing', 7, 8, 9, 'timeout', n.n::text
+             FROM netraven.devices d, generate_series(1, {count}) AS n (n) ORDER BY n.n;
              SELECT pg_notify('netraven_device_events', '')"
         ))
         .await;
