@@ -161,6 +161,8 @@ fn listing(error: &StoreError) -> Option<String> {
         "credential" => "netraven credential list",
         "tag" => "netraven tag list",
         "tag rule" => "netraven tag rule list",
+        "notification channel" => "netraven notify list",
+        "dead notification" => "netraven notify deliveries --dead",
         "user" => "netraven user list",
         "schedule" => "netraven schedule list",
         "job" => "netraven job list",

@@ -73,13 +73,13 @@ pub async fn run(args: Args, database: &Database, context: &Context) -> Result {
         note("warning: notify.smtp.host is not set here, so that this process could send no mail");
     }
     let secret = secret.as_ref().map(text);
+    if secret.is_some() {
+        note(&format!("{} is told from now on; what its webhooks are signed with is shown once:", new.name));
+    }
     context.output.show(
         || json!({"id": id, "name": new.name, "kind": kind, "target": new.target, "secret": secret}),
         || match secret {
-            Some(secret) => format!(
-                "{} is told from now on.\nIts webhooks are signed with this secret, shown this once: {secret}",
-                new.name
-            ),
+            Some(secret) => secret.to_owned(),
             None => format!("{} is told from now on; `netraven notify test {}` tries it", new.name, new.name),
         },
     )

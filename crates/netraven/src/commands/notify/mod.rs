@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::database::{Database, with_database, with_store};
 use crate::error::{CliError, Result};
 use crate::notifier;
+use crate::output::note;
 use crate::sealing::open_vault;
 use clap::Subcommand;
 use netraven_model::{ChannelKind, Secret};
@@ -154,11 +155,9 @@ async fn renew(name: &str, database: &Database, context: &Context) -> Result {
     let vault = open_vault(context, &database.store).await?;
     let (secret, sealed) = new_secret(&vault, channel.id).map_err(secret_failed)?;
     notifications::replace_secret(&database.store, name, &sealed).await?;
+    note(&format!("what webhooks to {name} are signed with from now on is shown once:"));
     let shown = text(&secret);
-    context.output.show(
-        || json!({"name": name, "secret": shown}),
-        || format!("secret of {name}, shown this once: {shown}"),
-    )
+    context.output.show(|| json!({"name": name, "secret": shown}), || shown.to_owned())
 }
 
 fn secret_failed(error: netraven_service::notify::NewSecretError) -> CliError {
