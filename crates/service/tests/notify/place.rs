@@ -1,7 +1,7 @@
 //! A database with a device, things that happen to it, and notifiers.
 
 use chrono::{DateTime, NaiveTime, Utc};
-use netraven_model::{ChannelId, ChannelKind, DeliveryStatus, DeviceName, Secret};
+use netraven_model::{Backoff, ChannelId, ChannelKind, DeliveryStatus, DeviceName, Secret};
 use netraven_service::notify::{Notifier, NotifierSettings, new_secret};
 use netraven_store::access::Role;
 use netraven_store::devices::{self, NewDevice, Reach};
@@ -87,10 +87,12 @@ impl Place {
     }
 
     pub async fn notifier(&self, change: impl FnOnce(&mut NotifierSettings)) -> Notifier {
-        let mut settings = NotifierSettings::default();
-        settings.poll = Duration::from_millis(100);
-        settings.retry.base = Duration::from_millis(20);
-        settings.retry.attempts = 4;
+        let usual = NotifierSettings::default();
+        let mut settings = NotifierSettings {
+            poll: Duration::from_millis(100),
+            retry: Backoff { base: Duration::from_millis(20), attempts: 4, ..usual.retry },
+            ..usual
+        };
         change(&mut settings);
         let store = self.database.store_as(Role::Notifier).await;
         Notifier::start(store, self.vault.clone(), settings).unwrap()
