@@ -68,6 +68,9 @@ fn check(args: &Args) -> Result {
         count if count > MAX_COMMANDS => {
             Err(CliError::usage(format!("expected at most {MAX_COMMANDS} commands, found {count}")))
         }
+        _ if args.commands.iter().any(|command| command.trim().is_empty()) => {
+            Err(CliError::usage("--command: expected a command, found nothing"))
+        }
         _ => Ok(()),
     }
 }

@@ -143,7 +143,7 @@ mod tests {
         let of = |name: &str| -> String {
             let from =
                 plan.split(&format!("CTE {name}\n")).nth(1).unwrap_or_else(|| panic!("{name}: {plan}"));
-            from.split("CTE ").next().unwrap().to_owned()
+            from.split("\n  CTE ").next().unwrap().to_owned()
         };
         let (lanes, due) = (of("lanes"), of("due"));
         assert_eq!(lanes.matches("using jobs_due").count(), 2, "{plan}");
