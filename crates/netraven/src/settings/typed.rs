@@ -41,7 +41,6 @@ pub struct Settings {
     pub credentials: Credentials,
     pub scheduler: Scheduler,
     pub retry: Retry,
-    pub scheduler: Scheduler,
     pub logs: Logs,
     pub notify: Notify,
     pub db_backup: DbBackup,
@@ -181,20 +180,6 @@ pub struct Scheduler {
     pub breaker_after: u32,
     pub breaker_pause_minutes: u64,
     pub breaker_limit_minutes: u64,
-}
-
-/// `retry.*`
-#[derive(Clone, Debug, Deserialize)]
-pub struct Retry {
-    pub attempts: u32,
-    pub base_seconds: u64,
-    pub factor: u32,
-    pub limit_seconds: u64,
-}
-
-/// `scheduler.*`
-#[derive(Clone, Debug, Deserialize)]
-pub struct Scheduler {
     pub gateways: Option<Gateways>,
     pub local_gateway: Option<String>,
 }
@@ -205,6 +190,15 @@ impl Scheduler {
         let local = self.local_gateway.as_ref().map(|word| word == "on");
         DispatchSettings { gateways: self.gateways.clone().unwrap_or_default(), local }
     }
+}
+
+/// `retry.*`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Retry {
+    pub attempts: u32,
+    pub base_seconds: u64,
+    pub factor: u32,
+    pub limit_seconds: u64,
 }
 
 /// `logs.*`
