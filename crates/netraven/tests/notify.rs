@@ -111,7 +111,7 @@ async fn what_makes_no_sense_is_refused_when_it_is_entered() {
         (&["--webhook", "https://u:canary@h/x"], "without user and password"),
         (&["--email", "nobody"], "e-mail addresses such as"),
         (&["--email", "a@x.example", "--digest", "25:00"], "a time of the day"),
-        (&["--email", "a@x.example", "--digest", "07:00", "--zone", "Mars/Base"], "a time zone such as"),
+        (&["--email", "a@x.example", "--digest", "07:00", "--zone", "Mars/Base"], "Europe/Zurich"),
         (&["--webhook", hook, "--event", "rain"], "expected one of device_failing"),
         (&["--webhook", hook, "--tag", "a b"], "tag"),
         (&["--webhook", hook, "--digest", "07:00"], "cannot be used with"),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Days, LocalResult, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use netraven_model::schedule;
 
 /// Minutes behind a time that the clocks leave out within which there is one: no zone ever jumped farther within a day.
 const LONGEST_GAP: i64 = 180;
@@ -13,8 +14,7 @@ const DAYS_TO_LOOK: u64 = 4;
 /// # Errors
 /// What was expected.
 pub fn time_zone(name: &str) -> Result<Tz, String> {
-    let expected = || format!("expected a time zone such as Europe/Zurich or UTC, found '{name}'");
-    name.parse().map_err(|_| expected())
+    schedule::zone(name).map_err(|error| error.to_string())
 }
 
 /// The first time after `after` when clocks in the zone show `at`. On a day on which they leave it out it is the moment
