@@ -1,7 +1,8 @@
 //! How a command ends when it does not succeed.
 
 use crate::settings::SettingsError;
-use netraven_service::gateway::{ApiStartError, KeyFileError, TokenError};
+use netraven_service::SpoolError;
+use netraven_service::gateway::{ApiStartError, KeyFileError, ListenError, TokenError};
 use netraven_service::{OpenError, RotationError};
 use netraven_store::StoreError;
 use netraven_store::access::LoginsError;
@@ -217,21 +218,38 @@ impl From<TokenError> for CliError {
     }
 }
 
-impl From<ApiStartError> for CliError {
-    fn from(error: ApiStartError) -> Self {
+impl From<ListenError> for CliError {
+    fn from(error: ListenError) -> Self {
         let text = error.to_string();
         match error {
-            ApiStartError::InClear(_) => match text.split_once("; ") {
+            ListenError::InClear { .. } => match text.split_once("; ") {
                 Some((message, advice)) => Self::usage(message).hint(advice),
                 None => Self::usage(text),
             },
-            ApiStartError::Keys(error) => error.into(),
-            ApiStartError::Tls(_) => {
-                Self::usage(text).hint("see gateway.tls_cert_file and gateway.tls_key_file")
+            ListenError::Keys(error) => error.into(),
+            ListenError::Tls(_) => {
+                Self::usage(text).hint("the settings `tls_cert_file` and `tls_key_file` name the files")
             }
-            ApiStartError::Bind { .. } => Self::failed(text).hint("`gateway.listen` names another address"),
-            ApiStartError::Spool(_) | ApiStartError::Setup(_) => Self::failed(text),
+            ListenError::Bind { section, .. } => {
+                Self::failed(text).hint(format!("`{section}.listen` names another address"))
+            }
+            ListenError::Setup(_) => Self::failed(text),
         }
+    }
+}
+
+impl From<ApiStartError> for CliError {
+    fn from(error: ApiStartError) -> Self {
+        match error {
+            ApiStartError::Listen(error) => error.into(),
+            ApiStartError::Spool(error) => error.into(),
+        }
+    }
+}
+
+impl From<SpoolError> for CliError {
+    fn from(error: SpoolError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

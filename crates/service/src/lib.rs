@@ -10,6 +10,7 @@ mod collector;
 mod committer;
 mod definitions;
 pub mod gateway;
+mod http;
 mod joblog;
 mod logins;
 pub mod notify;

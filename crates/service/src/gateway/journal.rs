@@ -1,4 +1,4 @@
-//! Where the events and dialogues of the API's sessions go: to the job log where there is a database, else into bounded
+//! Where the events and dialogues of the API's sessions go: to the job log where there is one, and into bounded
 //! memory. This is the one place that knows.
 
 use crate::joblog::JobLog;
@@ -35,14 +35,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// One that keeps logs in memory only.
-    pub(crate) fn in_memory() -> Self {
-        Self { recent: Mutex::default(), log: None, reader: None }
-    }
-
-    /// One that gives logs to the job log, and reads them again from `reader`.
-    pub(crate) fn with_database(reader: Store, log: JobLog) -> Self {
-        Self { log: Some(log), reader: Some(reader), ..Self::in_memory() }
+    /// One that gives logs to the job log, where there is one, and reads them again from `reader`.
+    pub(crate) fn new(reader: Option<Store>, log: Option<JobLog>) -> Self {
+        Self { recent: Mutex::default(), log, reader }
     }
 
     /// Takes what a session left behind; never waits.

@@ -1,39 +1,36 @@
 //! The gateway's REST API: how other services have devices spoken to.
 //!
 //! ```text
-//! listen (TLS, slow callers) -> guard (request id, log, who calls, how often) -> routes
+//! http (keys, TLS, limits) -> routes
 //!   -> call: request checked, inventory asked, room taken -> netraven_device::Gateway -> answer, redacted
 //!   -> journal: events and dialogue to the job log
 //! ```
 
-mod auth;
-mod body;
 mod call;
-mod error;
-mod guard;
 mod jobs;
 mod journal;
 mod limits;
-mod listen;
 mod metrics;
 mod routes;
 mod settings;
 mod state;
-mod tls;
 
-pub use auth::{AuthSettings, KeyEntry, KeyFile, KeyFileError, Right, TokenError, TokenSecrets, issue};
+pub use crate::http::{
+    AuthSettings, KeyEntry, KeyFile, KeyFileError, ListenError, Right, TlsError, TlsFiles, TokenError,
+    TokenSecrets, issue,
+};
 pub(crate) use call::refused;
 pub use call::{ExecuteAnswer, recognise};
-pub use settings::{ApiLimits, ApiSettings, TlsFiles};
-pub use tls::TlsError;
+pub use settings::{ApiLimits, ApiSettings};
+
+pub(crate) use crate::http::{auth, body, error};
 
 use crate::Definitions;
+use crate::http::{FrontSettings, Server};
 use crate::joblog::{JobLog, JobLogSettings, SpoolError};
-use auth::{Callers, keep_current};
 use jobs::Calls;
 use journal::Journal;
-use limits::{Rates, Room};
-use listen::Serving;
+use limits::Room;
 use metrics::Metrics;
 use netraven_device::Gateway;
 use netraven_store::Store;
@@ -44,12 +41,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use thiserror::Error;
-use tls::Certificate;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
 /// How long logs that are not written yet may take when the service ends.
 const LOGS_LIMIT: Duration = Duration::from_secs(10);
@@ -57,31 +48,12 @@ const LOGS_LIMIT: Duration = Duration::from_secs(10);
 /// Why the API cannot be served.
 #[derive(Debug, Error)]
 pub enum ApiStartError {
-    /// Passwords would go over the network in clear.
-    #[error(
-        "{0} is beyond this machine and there is no TLS; set gateway.tls_cert_file and gateway.tls_key_file, or listen on 127.0.0.1"
-    )]
-    InClear(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("{address} cannot be listened on: {source}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The files with the keys of callers.
+    /// It cannot be reached.
     #[error(transparent)]
-    Keys(#[from] KeyFileError),
-    /// Certificate or key.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    Listen(#[from] ListenError),
     /// The file where logs wait while the database is away.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// Something of this program is wrong.
-    #[error("the API cannot be set up: {0}")]
-    Setup(String),
 }
 
 /// The database as the API sees it.
@@ -98,15 +70,12 @@ pub struct ApiStores {
 /// The running API. [`ApiServer::stop`] ends it in order; dropped without it, it works on until the runtime ends.
 pub struct ApiServer {
     api: Arc<Api>,
-    address: SocketAddr,
-    stop: watch::Sender<Option<Duration>>,
-    server: JoinHandle<()>,
-    watcher: JoinHandle<()>,
+    server: Server,
 }
 
 impl fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiServer({})", self.address)
+        write!(f, "ApiServer({})", self.server.address())
     }
 }
 
@@ -121,52 +90,61 @@ impl ApiServer {
         stores: Option<ApiStores>,
         settings: ApiSettings,
     ) -> Result<Self, ApiStartError> {
-        let listen = settings.listen;
-        if settings.tls.is_none() && !listen.ip().to_canonical().is_loopback() {
-            return Err(ApiStartError::InClear(listen));
-        }
-        let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
-        let tls = certificate.clone().map(acceptor).transpose()?;
-        let callers = Callers::load(&settings.auth)?;
-        let openapi = routes::document().map_err(|error| ApiStartError::Setup(error.to_string()))?;
-        let bind = |source| ApiStartError::Bind { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        let store = stores.as_ref().map(|stores| stores.gateway.clone());
-        let journal = match stores {
-            None => Journal::in_memory(),
+        let (store, log) = match stores {
+            None => (None, None),
             Some(stores) => {
                 let log = JobLog::start(stores.joblog, JobLogSettings::new(stores.spool))?;
-                Journal::with_database(stores.gateway, log)
+                (Some(stores.gateway), Some(log))
             }
         };
+        Self::start_with(gateway, definitions, store, log, settings).await
+    }
+
+    /// As [`ApiServer::start`], with a job log that writes where the caller wants it. Without a database the dialogues of
+    /// the last sessions are kept in memory.
+    ///
+    /// # Errors
+    /// As [`ApiServer::start`].
+    pub async fn start_with(
+        gateway: Arc<Gateway>,
+        definitions: Definitions,
+        store: Option<Store>,
+        log: Option<JobLog>,
+        settings: ApiSettings,
+    ) -> Result<Self, ApiStartError> {
+        let limits = settings.limits;
+        let (front, socket) = crate::http::open(FrontSettings {
+            section: "gateway",
+            listen: settings.listen,
+            tls: settings.tls.as_ref(),
+            auth: &settings.auth,
+            rate: limits.rate,
+            body: limits.body,
+            connections: limits.connections,
+            slowest_request: limits.slowest_request,
+        })
+        .await?;
+        let openapi = routes::document().map_err(|error| ListenError::Setup(error.to_string()))?;
         let api = Arc::new(Api {
-            callers,
             definitions,
+            journal: Journal::new(store.clone(), log),
             store,
-            journal,
-            room: Room::new(&settings.limits),
-            rates: Rates::new(settings.limits.rate),
-            limits: settings.limits,
-            metrics: Metrics::new(),
-            started: Instant::now(),
+            room: Room::new(&limits),
+            limits,
+            metrics: Metrics::new(&front.metrics),
             openapi,
             gateway: RwLock::new(gateway),
             host_keys: HostKeys::default(),
             calls: Calls::default(),
+            front,
         });
-        let (stop, stopped) = watch::channel(None);
-        let slowest_request = api.limits.slowest_request;
-        let serving = Serving { router: routes::router(api.clone()), tls, slowest_request };
-        let limits = api.limits.clone();
-        let server = tokio::spawn(async move { listen::serve(listener, serving, &limits, stopped).await });
-        let watcher = tokio::spawn(watch_files(api.clone(), certificate));
-        Ok(Self { api, address, stop, server, watcher })
+        let server = socket.serve(routes::router(api.clone()), &api.front);
+        Ok(Self { api, server })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Has sessions held by another gateway from now on.
@@ -176,32 +154,7 @@ impl ApiServer {
 
     /// Ends it: nothing new is accepted, requests under way get `grace` to end, then their sessions are closed.
     pub async fn stop(self, grace: Duration) {
-        // Nobody listening any more is fine: then the task has ended already.
-        let _ = self.stop.send(Some(grace));
-        if let Err(error) = self.server.await {
-            tracing::error!(%error, "the API did not end in order");
-        }
-        self.watcher.abort();
+        self.server.stop(grace).await;
         self.api.journal.stop(LOGS_LIMIT).await;
-    }
-}
-
-fn acceptor(certificate: Arc<Certificate>) -> Result<TlsAcceptor, ApiStartError> {
-    let config = tls::config(certificate).map_err(|error| ApiStartError::Setup(error.to_string()))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// Follows the files with keys and certificates.
-async fn watch_files(api: Arc<Api>, certificate: Option<Arc<Certificate>>) {
-    let certificate = async {
-        match &certificate {
-            Some(certificate) => keep_current(&certificate.0).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        never = keep_current(&api.callers.keys) => match never {},
-        never = keep_current(&api.callers.tokens) => match never {},
-        never = certificate => match never {},
     }
 }

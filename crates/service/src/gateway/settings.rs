@@ -1,6 +1,5 @@
-use super::auth::AuthSettings;
+use crate::http::{AuthSettings, TlsFiles};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the API is served.
@@ -14,15 +13,6 @@ pub struct ApiSettings {
     pub auth: AuthSettings,
     /// Bounds of what callers may ask for.
     pub limits: ApiLimits,
-}
-
-/// The files for TLS. They are read again when they change.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The certificate and those that vouch for it, in PEM.
-    pub certificates: PathBuf,
-    /// Its private key, in PEM.
-    pub key: PathBuf,
 }
 
 /// Bounds of what callers may ask for.

@@ -1,37 +1,41 @@
-use super::auth::Callers;
 use super::jobs::Calls;
 use super::journal::Journal;
-use super::limits::{Rates, Room};
+use super::limits::Room;
 use super::metrics::Metrics;
 use super::settings::ApiLimits;
 use crate::Definitions;
+use crate::http::Front;
+use axum::extract::FromRef;
 use netraven_device::Gateway;
 use netraven_model::HostKey;
 use netraven_store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::time::Instant;
 
 /// Host keys of addresses outside the inventory that are remembered; beyond that no new ones are.
 const REMEMBERED_KEYS: usize = 100_000;
 
 /// What all routes share.
 pub(crate) struct Api {
-    pub(crate) callers: Callers,
+    pub(crate) front: Front,
     pub(crate) definitions: Definitions,
     /// The database as the gateway's role; `None` where there is none.
     pub(crate) store: Option<Store>,
     pub(crate) journal: Journal,
     pub(crate) limits: ApiLimits,
     pub(crate) room: Room,
-    pub(crate) rates: Rates,
     pub(crate) metrics: Metrics,
-    pub(crate) started: Instant,
     pub(crate) openapi: String,
     pub(crate) gateway: RwLock<Arc<Gateway>>,
     pub(crate) host_keys: HostKeys,
     /// The jobs of schedulers that run elsewhere.
     pub(crate) calls: Calls,
+}
+
+impl FromRef<Arc<Api>> for Front {
+    fn from_ref(api: &Arc<Api>) -> Self {
+        api.front.clone()
+    }
 }
 
 impl Api {

@@ -1,5 +1,6 @@
 use crate::gateway::error::{ApiError, ErrorBody};
 use crate::gateway::state::Api;
+use crate::http::metrics::OPENMETRICS;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -19,5 +20,5 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<impl IntoResp
     let status = api.gateway().status();
     let waiting = api.room.waiting() + status.waiting;
     let text = api.metrics.text(waiting, status.idle, api.journal.lost()).map_err(ApiError::internal)?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], text))
 }

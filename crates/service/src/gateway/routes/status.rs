@@ -92,7 +92,7 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
             max_queued: api.limits.queue,
         },
         platforms,
-        uptime_seconds: api.started.elapsed().as_secs(),
+        uptime_seconds: api.front.started.elapsed().as_secs(),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

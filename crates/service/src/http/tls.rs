@@ -1,7 +1,6 @@
 //! Certificates from files that may change while the service runs, as those of ACME clients do.
 
 use super::auth::Kept;
-use super::settings::TlsFiles;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_supported_type};
 use rustls::pki_types::pem::PemObject;
@@ -10,9 +9,18 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
+
+/// The files for TLS. They are read again when they change.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate and those that vouch for it, in PEM.
+    pub certificates: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+}
 
 /// Why certificate or key cannot be used.
 #[derive(Debug, Error)]

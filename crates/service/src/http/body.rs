@@ -1,29 +1,33 @@
 //! Bodies of requests: JSON of bounded size that comes within bounded time.
 
 use super::error::ApiError;
-use super::state::Api;
+use super::front::Front;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use tokio::time::timeout;
 
 /// The body of a request, read. What cannot be read is refused with the name of the field, and never quoted: it may be a
 /// password at the wrong place.
 pub(crate) struct Input<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Input<T> {
+impl<T, S> FromRequest<S> for Input<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+    Front: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let limits = &api.limits;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let front = Front::from_ref(state);
         check_type(request.headers())?;
-        let bytes = match timeout(limits.slowest_request, read(request, limits.body)).await {
+        let bytes = match timeout(front.slowest_request, read(request, &front)).await {
             Ok(read) => read?,
             Err(_) => {
-                let detail = format!("the body was expected within {:?}", limits.slowest_request);
+                let detail = format!("the body was expected within {:?}", front.slowest_request);
                 return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, detail));
             }
         };
@@ -41,9 +45,10 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
-async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
+async fn read(request: Request, front: &Front) -> Result<Bytes, ApiError> {
+    let most = front.body;
     let too_large = || {
-        let detail = format!("a body may have {most} bytes (`gateway.max_body_kib`)");
+        let detail = format!("a body may have {most} bytes (`{}.max_body_kib`)", front.section);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());

@@ -59,13 +59,13 @@ impl ApiError {
     /// Something on our own side. The log says what; the caller would have no use for it.
     pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the gateway itself failed; its log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service itself failed; its log says why")
     }
 
     /// The database does not answer.
     pub(crate) fn database(error: &netraven_store::StoreError) -> Self {
         tracing::warn!(%error, "the database failed a request");
-        Self::overloaded("the gateway's database does not answer; the log says why", 5)
+        Self::overloaded("the database does not answer; the log says why", 5)
     }
 }
 
@@ -77,4 +77,15 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// The answer for a path that does not exist.
+pub(super) async fn not_found() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "there is no such path; `/openapi.json` lists them")
+}
+
+/// The answer for a path that exists, asked in another way.
+pub(super) async fn method_not_allowed() -> ApiError {
+    let detail = "this path does not take that method; `/openapi.json` lists them";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, detail)
 }

@@ -2,13 +2,12 @@
 
 use super::auth::{Caller, Right};
 use super::error::ApiError;
-use super::state::Api;
+use super::front::Front;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{Instrument, field, info_span};
 use uuid::Uuid;
@@ -17,7 +16,7 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// Gives a request its id, counts it, and logs it once. Path and headers are not logged as they came: only the route and the
 /// id, which is checked.
-pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(front): State<Front>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let given =
         request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_id(id));
@@ -27,7 +26,7 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     let span = info_span!("request", request_id = %id, method, route, caller = field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status().as_u16(), begin.elapsed());
-    api.metrics.request(&route, method, status, took);
+    front.metrics.request(&route, method, status, took);
     span.in_scope(|| tracing::info!(status, millis = took.as_millis() as u64, "answered"));
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -36,25 +35,25 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
 }
 
 /// Lets in who has a valid key or token, as often as a caller may ask.
-pub(super) async fn let_in(
-    State(api): State<Arc<Api>>,
+pub(crate) async fn let_in(
+    State(front): State<Front>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let caller = identify(&api, &request)?;
-    api.rates.take(&caller.name, Instant::now()).map_err(ApiError::too_often)?;
+    let caller = identify(&front, &request)?;
+    front.rates.take(&caller.name, Instant::now()).map_err(ApiError::too_often)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
 /// Lets in who may send jobs. How many there are at a time is bounded by the room for sessions; each brings more requests than
 /// a rate for people would allow.
-pub(super) async fn let_scheduler_in(
-    State(api): State<Arc<Api>>,
+pub(crate) async fn let_scheduler_in(
+    State(front): State<Front>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if !identify(&api, &request)?.may(Right::Jobs) {
+    if !identify(&front, &request)?.may(Right::Jobs) {
         let detail = "the key has not the right `jobs`; `netraven gateway key add NAME --right jobs` makes one that has";
         return Err(ApiError::new(StatusCode::FORBIDDEN, detail));
     }
@@ -62,8 +61,8 @@ pub(super) async fn let_scheduler_in(
 }
 
 /// Who sent a request.
-fn identify(api: &Api, request: &Request) -> Result<Caller, ApiError> {
-    let caller = api.callers.identify(request.headers()).map_err(|refusal| {
+fn identify(front: &Front, request: &Request) -> Result<Caller, ApiError> {
+    let caller = front.callers.identify(request.headers()).map_err(|refusal| {
         tracing::warn!(reason = refusal.as_str(), "a caller is not let in");
         ApiError::not_let_in()
     })?;

@@ -1,6 +1,6 @@
 //! Connections: accepted within bounds, closed when they are slow, drained at the end.
 
-use super::settings::ApiLimits;
+use super::patience::Patient;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// A handshake takes milliseconds.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Who takes nothing of an answer for so long is not coming back.
+const SLOWEST_READER: Duration = Duration::from_secs(60);
 /// How long accepting rests when the system has no more sockets to give.
 const OUT_OF_SOCKETS_PAUSE: Duration = Duration::from_millis(100);
 
@@ -25,14 +27,16 @@ pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) slowest_request: Duration,
+    /// Connections at the same time.
+    pub(super) connections: usize,
 }
 
 /// How the service ends: `None` as long as it runs, else how long requests under way may take to end.
 pub(super) type Stop = watch::Receiver<Option<Duration>>;
 
 /// Accepts connections until the service is to end, then lets requests under way end within their grace.
-pub(super) async fn serve(listener: TcpListener, serving: Serving, limits: &ApiLimits, mut stop: Stop) {
-    let room = Arc::new(Semaphore::new(limits.connections));
+pub(super) async fn serve(listener: TcpListener, serving: Serving, mut stop: Stop) {
+    let room = Arc::new(Semaphore::new(serving.connections));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -84,6 +88,7 @@ async fn accept(
 }
 
 async fn converse(stream: TcpStream, serving: Serving, stop: Stop) {
+    let stream = Patient::new(stream, SLOWEST_READER);
     match serving.tls.clone() {
         None => requests(stream, serving, stop).await,
         Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
