@@ -152,3 +152,10 @@ BEGIN
 END $$;
 CREATE TRIGGER notification_channels_refuse_retired BEFORE INSERT OR UPDATE OF secret ON netraven.notification_channels
     FOR EACH ROW EXECUTE FUNCTION netraven.refuse_retired_key();
+
+-- The transaction that stored the row. Whoever follows the log goes by it, because rows of a late one are older than others
+-- that were there before: what was stored by transactions before the oldest open one is complete. Rows that are older than
+-- this column have none.
+ALTER TABLE netraven.job_logs ADD COLUMN stored_in xid8;
+ALTER TABLE netraven.job_logs ALTER COLUMN stored_in SET DEFAULT pg_current_xact_id();
+CREATE INDEX job_logs_stored_in ON netraven.job_logs (stored_in);

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How important an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How important an event is; the less important are less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventLevel {
     /// Every step.
@@ -24,6 +24,14 @@ pub enum EventLevel {
 }
 
 impl EventLevel {
+    /// All levels, the least important first.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warning, Self::Error];
+
+    /// The level of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
     /// The word stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -231,6 +239,39 @@ impl Event {
         match self {
             Self::CommandAnswered { output, .. } => Some(output),
             _ => None,
+        }
+    }
+
+    /// Calls `visit` with each text of it that is not one of a closed set, so that what comes from elsewhere can be looked
+    /// through once more.
+    pub fn visit_texts(&mut self, mut visit: impl FnMut(&mut String)) {
+        match self {
+            Self::ConnectionRetried { failure, .. } | Self::Failed { failure } | Self::Skipped { failure } => {
+                visit(&mut failure.message);
+            }
+            Self::CommandOutput { command, .. } | Self::CommandSkipped { command } => visit(command),
+            Self::CommandAnswered { command, output, .. } => {
+                visit(command);
+                visit(output);
+            }
+            Self::HostKeyLearned { fingerprint } => visit(fingerprint),
+            Self::WeakSsh { algorithms, .. } => algorithms.iter_mut().for_each(visit),
+            Self::JumpHostKeyLearned { jump_host, fingerprint } => {
+                visit(jump_host);
+                visit(fingerprint);
+            }
+            Self::PlatformRecognised { platform } => visit(platform),
+            Self::Started { .. }
+            | Self::LoggedIn { .. }
+            | Self::Reached { .. }
+            | Self::CredentialRefused { .. }
+            | Self::CredentialSuspended { .. }
+            | Self::VersionStored { .. }
+            | Self::RulesChanged { .. }
+            | Self::Unchanged
+            | Self::MuchSmaller { .. }
+            | Self::RetryPlanned { .. }
+            | Self::Cancelled => {}
         }
     }
 

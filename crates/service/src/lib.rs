@@ -2,7 +2,9 @@
 //!
 //! Today: the [`Worker`], which claims jobs, has the devices collected, commits what came and keeps
 //! leases, schedules and log partitions in order; the [`gateway`]'s API, by which other services have devices spoken to; and the
-//! [`JobLog`], which takes events and dialogues of work outside any job's result; the [`Rotation`] of keys; and the [`notify`] service, which tells people what changed.
+//! [`JobLog`], which takes events and dialogues of work outside any job's result; the job logging service's API, the
+//! [`logserver`], to which other processes send theirs; the [`Rotation`] of keys; and the
+//! [`notify`] service, which tells people what changed.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -13,8 +15,10 @@ pub mod gateway;
 mod http;
 mod joblog;
 mod logins;
+pub mod logserver;
 pub mod notify;
 mod references;
+mod retention;
 mod rotation;
 mod scheduler;
 mod stores;
@@ -24,7 +28,10 @@ mod worker;
 
 pub use collector::{Collector, DispatchSettings, GatewaySettings, Gateways, ask_gateway};
 pub use definitions::Definitions;
-pub use joblog::{JobLog, JobLogCounters, JobLogSettings, SpoolError};
+pub use joblog::{
+    JobLog, JobLogCounters, JobLogSettings, LogService, LogServiceError, LogServiceSettings, LogSink,
+    SpoolError,
+};
 pub use logins::{Care, Guard, Logins};
 pub use references::{Aliases, Reference, ReferenceError, References};
 pub use rotation::{Rotated, Rotation, RotationError};

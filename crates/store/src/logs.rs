@@ -1,6 +1,11 @@
 //! What happened in jobs, and the dialogues with devices. Both tables are partitioned by month.
 
 mod copy;
+mod list;
+mod tail;
+
+pub use list::{Cursor, LogFilter, Place, list};
+pub use tail::{Follower, Matcher, Position, Stored};
 
 use crate::text::{clean, clean_json};
 use crate::{Store, StoreError};

@@ -122,9 +122,9 @@ impl ApiServer {
             body: limits.body,
             connections: limits.connections,
             slowest_request: limits.slowest_request,
+            openapi: routes::document().map_err(|error| ListenError::Setup(error.to_string()))?,
         })
         .await?;
-        let openapi = routes::document().map_err(|error| ListenError::Setup(error.to_string()))?;
         let api = Arc::new(Api {
             definitions,
             journal: Journal::new(store.clone(), log),
@@ -132,7 +132,6 @@ impl ApiServer {
             room: Room::new(&limits),
             limits,
             metrics: Metrics::new(&front.metrics),
-            openapi,
             gateway: RwLock::new(gateway),
             host_keys: HostKeys::default(),
             calls: Calls::default(),

@@ -25,7 +25,6 @@ pub(crate) struct Api {
     pub(crate) limits: ApiLimits,
     pub(crate) room: Room,
     pub(crate) metrics: Metrics,
-    pub(crate) openapi: String,
     pub(crate) gateway: RwLock<Arc<Gateway>>,
     pub(crate) host_keys: HostKeys,
     /// The jobs of schedulers that run elsewhere.

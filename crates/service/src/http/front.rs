@@ -68,6 +68,8 @@ pub(crate) struct FrontSettings<'a> {
     pub(crate) connections: usize,
     /// How long a caller may take to send a request's head, or its body.
     pub(crate) slowest_request: Duration,
+    /// The OpenAPI document.
+    pub(crate) openapi: String,
 }
 
 /// What stands before the routes of every service. Clones are the same.
@@ -83,6 +85,7 @@ pub(crate) struct Inner {
     pub(super) slowest_request: Duration,
     pub(crate) metrics: RequestMetrics,
     pub(crate) started: Instant,
+    pub(super) openapi: String,
 }
 
 impl Deref for Front {
@@ -121,6 +124,7 @@ pub(crate) async fn open(settings: FrontSettings<'_>) -> Result<(Front, Socket),
         slowest_request: settings.slowest_request,
         metrics: RequestMetrics::new(),
         started: Instant::now(),
+        openapi: settings.openapi,
     }));
     let bind = |source| ListenError::Bind { address, section, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;

@@ -1,6 +1,6 @@
+use super::sink::{LogSink, SinkError};
 use netraven_model::{Event, JobEvent};
-use netraven_store::logs::{self, Dialogue};
-use netraven_store::{Store, StoreError};
+use netraven_store::logs::Dialogue;
 use serde::{Deserialize, Serialize};
 
 /// One row on its way.
@@ -20,6 +20,9 @@ impl Entry {
                 event: Event::CommandOutput { command, .. } | Event::CommandSkipped { command },
                 ..
             }) => command.len(),
+            Self::Event(JobEvent { event: Event::CommandAnswered { command, output, .. }, .. }) => {
+                command.len() + output.len()
+            }
             Self::Event(_) => 0,
             Self::Dialogue(dialogue) => dialogue.text.len(),
         };
@@ -27,29 +30,22 @@ impl Entry {
     }
 }
 
-/// What became of some rows that met a working database.
+/// What became of some rows that were taken or refused.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Delivered {
     pub(super) written: u64,
-    /// Those that the database can never hold.
+    /// Those that can never be written.
     pub(super) refused: u64,
 }
 
-/// Writes rows. One that the database refuses for what is in it is found by halving and does not cost the others theirs.
+/// Writes rows. One that is refused for what is in it is found by halving and does not cost the others theirs.
 ///
 /// # Errors
-/// The database is away or will not have anything written: all of it is to be written again.
-pub(super) async fn deliver(store: &Store, entries: &[Entry]) -> Result<Delivered, StoreError> {
+/// The sink is away or will not have anything written: all of it is to be written again.
+pub(super) async fn deliver(sink: &LogSink, entries: &[Entry]) -> Result<Delivered, SinkError> {
     let (mut delivered, mut left) = (Delivered::default(), vec![entries]);
     while let Some(some) = left.pop() {
-        let (mut events, mut dialogues) = (Vec::new(), Vec::new());
-        for entry in some {
-            match entry {
-                Entry::Event(event) => events.push(event),
-                Entry::Dialogue(dialogue) => dialogues.push(dialogue),
-            }
-        }
-        match logs::write(store, &events, &dialogues).await {
+        match sink.write(some).await {
             Ok(()) => delivered.written += some.len() as u64,
             Err(error) if !error.is_about_the_rows() => return Err(error),
             Err(_) if some.len() > 1 => {
@@ -58,7 +54,7 @@ pub(super) async fn deliver(store: &Store, entries: &[Entry]) -> Result<Delivere
             }
             Err(error) => {
                 if delivered.refused == 0 {
-                    tracing::error!(%error, "the database refuses a row of the job log; it is dropped");
+                    tracing::error!(%error, "a row of the job log is refused; it is dropped");
                 }
                 delivered.refused += 1;
             }

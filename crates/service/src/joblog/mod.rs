@@ -1,11 +1,11 @@
-//! The way of job events and connection logs into the database for work that has no result to commit: commands that
-//! somebody asks the gateway for.
+//! The way of job events and connection logs into the database, or to the job logging service, for work that has no result to
+//! commit: commands that somebody asks the gateway for, and what other processes send to that service.
 //!
 //! ```text
-//! write -> queue (bounded) -> database, in batches
-//!             |  full            |  away
-//!             +-----> spool <----+       a file, synced, bounded
-//!                       +-> database, oldest first, when it is back
+//! write -> queue (bounded) -> sink, in batches
+//!             |  full          |  away
+//!             +-----> spool <--+         a file, synced, bounded
+//!                       +-> sink, oldest first, when it is back
 //! ```
 //!
 //! Rows carry their ids, so that writing one twice stores it once: what may or may not have been stored is written again.
@@ -13,23 +13,28 @@
 
 mod entry;
 mod queue;
+mod receipt;
+mod sink;
 mod spool;
 mod writer;
 
+pub use sink::{LogService, LogServiceError, LogServiceSettings, LogSink};
 pub use spool::SpoolError;
+
+pub(crate) use receipt::Fate;
 
 use entry::Entry;
 use netraven_model::JobEvent;
-use netraven_store::Store;
 use netraven_store::logs::Dialogue;
 use queue::Queue;
 use spool::Spool;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 use writer::Writer;
 
@@ -57,9 +62,9 @@ impl JobLogSettings {
 /// while it goes from one to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobLogCounters {
-    /// In memory now, under way to the database or waiting.
+    /// In memory now, under way or waiting.
     pub queued: u64,
-    /// In the database, since the start.
+    /// Where they should be, since the start.
     pub written: u64,
     /// In the spool now.
     pub spooled: u64,
@@ -77,11 +82,11 @@ pub struct JobLog {
 }
 
 impl JobLog {
-    /// Takes up what an earlier run left in the spool, and starts. The store's role must be one that may write logs.
+    /// Takes up what an earlier run left in the spool, and starts. The role of a store must be one that may write logs.
     ///
     /// # Errors
     /// The spool's file cannot be had: the folder is not writable, or another process uses it.
-    pub fn start(store: Store, settings: JobLogSettings) -> Result<Self, SpoolError> {
+    pub fn start(sink: impl Into<LogSink>, settings: JobLogSettings) -> Result<Self, SpoolError> {
         let (spool, damaged) = Spool::open(&settings.spool, settings.spool_bytes)?;
         let shared = Shared {
             queue: Mutex::new(Queue::new(settings.queue_rows, settings.queue_bytes)),
@@ -91,7 +96,7 @@ impl JobLog {
             dropped: AtomicU64::new(u64::from(damaged)),
         };
         let (shared, (stop, stopped)) = (Arc::new(shared), watch::channel(None));
-        let writer = tokio::spawn(Writer::new(store, shared.clone(), stopped).run());
+        let writer = tokio::spawn(Writer::new(sink.into(), shared.clone(), stopped).run());
         Ok(Self { shared, stop, writer: Mutex::new(Some(writer)) })
     }
 
@@ -105,6 +110,29 @@ impl JobLog {
             self.shared.append(&no_room);
         }
         self.shared.waiting.notify_one();
+    }
+
+    /// Takes rows as [`JobLog::write`] does, and tells when they are safe: in the database or on the disk.
+    pub(crate) async fn keep(&self, events: Vec<JobEvent>, dialogues: Vec<Dialogue>) -> Fate {
+        let entries = events.into_iter().map(Entry::Event);
+        let entries: Vec<_> = entries.chain(dialogues.into_iter().map(Entry::Dialogue)).collect();
+        if entries.is_empty() {
+            return Fate::Kept;
+        }
+        let queued = self.shared.queue().push_all(entries);
+        match queued {
+            Ok(receipt) => {
+                self.shared.waiting.notify_one();
+                // A writer that is gone tells nothing.
+                receipt.await.unwrap_or(Fate::Lost)
+            }
+            Err(no_room) => {
+                let shared = self.shared.clone();
+                let fate = spawn_blocking(move || shared.keep_on_disk(&no_room)).await;
+                self.shared.waiting.notify_one();
+                fate.unwrap_or(Fate::Lost)
+            }
+        }
     }
 
     /// Where rows are.
@@ -157,10 +185,32 @@ impl Shared {
         lock(&self.spool)
     }
 
-    /// Puts rows into the spool; those that it does not take are lost. They reach the disk with the next sync.
-    fn append(&self, entries: &[Entry]) {
-        let kept = self.spool().append(entries);
-        self.dropped.fetch_add((entries.len() - kept) as u64, Ordering::Relaxed);
+    /// Puts rows into the spool, and answers how many it did not take: they are lost. The others reach the disk with the
+    /// next sync.
+    fn append(&self, entries: &[Entry]) -> usize {
+        let lost = entries.len() - self.spool().append(entries);
+        self.dropped.fetch_add(lost as u64, Ordering::Relaxed);
+        lost
+    }
+
+    /// Puts rows into the spool and brings them to the disk.
+    fn keep_on_disk(&self, entries: &[Entry]) -> Fate {
+        let lost = self.append(entries);
+        match self.sync() {
+            Ok(()) if lost == 0 => Fate::Kept,
+            Ok(()) => Fate::Lost,
+            Err(error) => {
+                tracing::error!(%error, "the spool of the job log does not reach the disk");
+                Fate::Lost
+            }
+        }
+    }
+
+    /// Brings to the disk what the spool took.
+    fn sync(&self) -> io::Result<()> {
+        let file = self.spool().file()?;
+        // Without the lock: nobody else waits for the disk.
+        file.sync_data()
     }
 }
 

@@ -1,6 +1,8 @@
 use super::entry::Entry;
+use super::receipt::{Fate, Receipts};
 use std::collections::VecDeque;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// As many rows as one transaction takes.
@@ -19,14 +21,40 @@ pub(super) struct Queue {
     taken: (usize, usize),
     /// When the first of the waiting rows came.
     since: Option<Instant>,
+    /// Rows that were ever taken out.
+    passed: u64,
+    receipts: Receipts,
     /// Nothing is taken any more.
     closed: bool,
 }
 
 impl Queue {
     pub(super) fn new(max_rows: usize, max_bytes: usize) -> Self {
-        let (rows, taken) = (VecDeque::new(), (0, 0));
-        Self { rows, max_rows, bytes: 0, max_bytes, taken, since: None, closed: false }
+        Self {
+            rows: VecDeque::new(),
+            max_rows,
+            bytes: 0,
+            max_bytes,
+            taken: (0, 0),
+            since: None,
+            passed: 0,
+            receipts: Receipts::default(),
+            closed: false,
+        }
+    }
+
+    /// Takes all of these rows and tells what became of them, or gives them back where there is no room for all.
+    pub(super) fn push_all(&mut self, entries: Vec<Entry>) -> Result<oneshot::Receiver<Fate>, Vec<Entry>> {
+        let rows = self.rows.len() + self.taken.0 + entries.len();
+        let bytes = self.bytes + self.taken.1 + entries.iter().map(Entry::size).sum::<usize>();
+        if self.closed || rows > self.max_rows || bytes > self.max_bytes {
+            return Err(entries);
+        }
+        let first = self.passed + self.rows.len() as u64;
+        let receipt = self.receipts.expect(first..first + entries.len() as u64);
+        // There is room, so that nothing comes back.
+        self.push(entries.into_iter());
+        Ok(receipt)
     }
 
     /// Takes what there is room for, and gives back the rest.
@@ -51,14 +79,16 @@ impl Queue {
         let bytes = batch.iter().map(Entry::size).sum();
         self.bytes -= bytes;
         self.taken = (batch.len(), bytes);
+        self.passed += batch.len() as u64;
         if self.rows.is_empty() {
             self.since = None;
         }
         batch
     }
 
-    /// What was taken last is somewhere else now.
-    pub(super) fn settle(&mut self) {
+    /// What was taken last is somewhere else now, and safe there, or it is lost.
+    pub(super) fn settle(&mut self, fate: Fate) {
+        self.receipts.settle(self.passed - self.taken.0 as u64..self.passed, fate);
         self.taken = (0, 0);
     }
 
@@ -97,7 +127,7 @@ mod tests {
         assert_eq!(queue.push(events(5)).len(), 2);
         assert_eq!((queue.take().len(), queue.rows()), (3, 3));
         assert_eq!(queue.push(events(1)).len(), 1, "what is under way is in memory, too");
-        queue.settle();
+        queue.settle(Fate::Kept);
         assert_eq!((queue.push(events(1)).len(), queue.rows()), (0, 1));
 
         let mut queue = Queue::new(1_000, 2_000);

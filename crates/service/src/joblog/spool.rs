@@ -143,6 +143,11 @@ impl Spool {
         std::mem::take(&mut self.unsynced).then(|| self.file.try_clone())
     }
 
+    /// The file, to be synced whatever others do about it meanwhile.
+    pub(super) fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// The oldest records, up to so many rows and about so many bytes.
     pub(super) fn oldest(&self, rows: usize, bytes: u64) -> io::Result<Records> {
         let mut records = Records { entries: Vec::new(), rows: 0, end: self.head };

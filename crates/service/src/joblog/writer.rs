@@ -1,7 +1,8 @@
 use super::Shared;
 use super::entry::{Delivered, Entry, deliver};
 use super::queue::BATCH;
-use netraven_store::Store;
+use super::receipt::Fate;
+use super::sink::LogSink;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-/// The first pause between two tries while the database is away.
+/// The first pause between two tries while the sink is away.
 const RETRY: Duration = Duration::from_millis(250);
 /// The longest one.
 const RETRY_LIMIT: Duration = Duration::from_secs(5);
@@ -19,9 +20,9 @@ const REPLAY_BYTES: u64 = 4 << 20;
 /// How often it is said that rows were lost.
 const COMPLAIN: Duration = Duration::from_secs(60);
 
-/// The task that carries rows to the database or the spool.
+/// The task that carries rows to the sink or the spool.
 pub(super) struct Writer {
-    store: Store,
+    sink: LogSink,
     shared: Arc<Shared>,
     /// When to be done, as soon as that is wanted.
     stop: watch::Receiver<Option<Instant>>,
@@ -30,15 +31,15 @@ pub(super) struct Writer {
     told: (u64, Option<Instant>),
 }
 
-/// The database cannot be written.
+/// The sink cannot be written.
 struct Away {
     pause: Duration,
     next_try: Instant,
 }
 
 impl Writer {
-    pub(super) fn new(store: Store, shared: Arc<Shared>, stop: watch::Receiver<Option<Instant>>) -> Self {
-        Self { store, shared, stop, away: None, told: (0, None) }
+    pub(super) fn new(sink: LogSink, shared: Arc<Shared>, stop: watch::Receiver<Option<Instant>>) -> Self {
+        Self { sink, shared, stop, away: None, told: (0, None) }
     }
 
     pub(super) async fn run(mut self) {
@@ -81,12 +82,12 @@ impl Writer {
         }
     }
 
-    /// When the database may be asked.
+    /// When the sink may be asked.
     fn next_try(&self) -> Instant {
         self.away.as_ref().map_or_else(Instant::now, |away| away.next_try)
     }
 
-    /// One batch from the queue: to the database, or else to the spool.
+    /// One batch from the queue: to the sink, or else to the spool.
     async fn write_queued(&mut self) {
         let batch = self.shared.queue().take();
         if batch.is_empty() {
@@ -95,17 +96,18 @@ impl Writer {
         match self.try_to_deliver(&batch).await {
             Some(delivered) => {
                 self.count(&delivered);
-                self.shared.queue().settle();
+                let fate = if delivered.refused == 0 { Fate::Kept } else { Fate::Refused };
+                self.shared.queue().settle(fate);
             }
             None => {
                 let shared = self.shared.clone();
-                report(spawn_blocking(move || shared.append(&batch)).await.map_err(io::Error::other));
-                self.shared.queue().settle();
+                let fate = spawn_blocking(move || shared.keep_on_disk(&batch)).await;
+                self.shared.queue().settle(fate.unwrap_or(Fate::Lost));
             }
         }
     }
 
-    /// One batch from the spool to the database.
+    /// One batch from the spool to the sink.
     async fn replay(&mut self) {
         if self.shared.spool().rows() == 0 || self.next_try() > Instant::now() {
             return;
@@ -127,27 +129,27 @@ impl Writer {
         report(self.shared.spool().done(&records));
     }
 
-    /// `None` where the database is away, or was just now and is left in peace, or a stop will not wait any longer.
+    /// `None` where the sink is away, or was just now and is left in peace, or a stop will not wait any longer.
     async fn try_to_deliver(&mut self, entries: &[Entry]) -> Option<Delivered> {
         if self.next_try() > Instant::now() {
             return None;
         }
         let delivered = tokio::select! {
             biased;
-            delivered = deliver(&self.store, entries) => delivered,
+            delivered = deliver(&self.sink, entries) => delivered,
             () = stopped(self.stop.clone()) => return None,
         };
         match delivered {
             Ok(delivered) => {
                 if self.away.take().is_some() {
                     let spooled = self.shared.spool().rows();
-                    tracing::info!(spooled, "the job log reaches the database again");
+                    tracing::info!(spooled, "the job log reaches {} again", self.sink.as_str());
                 }
                 Some(delivered)
             }
             Err(error) => {
                 if self.away.is_none() {
-                    tracing::warn!(%error, "the job log cannot be written to the database; it goes to the spool");
+                    tracing::warn!(%error, "the job log does not reach {}; it goes to the spool", self.sink.as_str());
                 }
                 let pause = self.away.take().map_or(RETRY, |away| (away.pause * 2).min(RETRY_LIMIT));
                 self.away = Some(Away { pause, next_try: Instant::now() + pause });

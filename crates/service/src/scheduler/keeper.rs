@@ -3,9 +3,8 @@
 use super::Context;
 use super::bell::close_cancelled;
 use super::running::End;
-use chrono::{Months, Utc};
+use crate::retention;
 use netraven_model::JobEvent;
-use netraven_store::maintenance::{self, LogTable};
 use netraven_store::{StoreError, jobs, logins, logs, schedules, workers};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,8 +18,6 @@ const CANCEL_CHECK: Duration = Duration::from_secs(1);
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
 /// How often this worker says that it lives; others take it for dead after three of them.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Partitions are made months ahead, and dropped when their last month is over.
-const LOG_TABLES: Duration = Duration::from_secs(6 * 3600);
 
 /// Runs the periodic work of a worker.
 pub(crate) struct Keeper {
@@ -37,7 +34,7 @@ impl Keeper {
     pub(crate) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
         let lease = self.context.settings.lease / 3;
         let mut leases = interval_at(Instant::now() + lease, lease);
-        let mut ticks = [CANCEL_CHECK, HOUSEKEEPING, HEARTBEAT, LOG_TABLES].map(interval);
+        let mut ticks = [CANCEL_CHECK, HOUSEKEEPING, HEARTBEAT, retention::EVERY].map(interval);
         leases.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
         let [cancel, housekeeping, heartbeat, log_tables] = &mut ticks;
@@ -111,18 +108,7 @@ impl Keeper {
     async fn keep_log_tables(&self) -> Result<(), StoreError> {
         let (joblog, settings) = (&self.context.stores.joblog, &self.context.settings);
         logins::sweep(&self.context.stores.scheduler).await?;
-        maintenance::ensure_partitions(joblog).await?;
-        for (table, months) in [
-            (LogTable::JobLogs, settings.job_log_months),
-            (LogTable::ConnectionLogs, settings.connection_log_months),
-        ] {
-            let limit = months.and_then(|months| Utc::now().checked_sub_months(Months::new(months)));
-            let Some(limit) = limit else { continue };
-            for partition in maintenance::drop_old_logs(joblog, table, limit).await? {
-                tracing::info!(partition, %limit, "a month of logs was dropped, it is older than they are kept");
-            }
-        }
-        Ok(())
+        retention::keep(joblog, settings.job_log_months, settings.connection_log_months).await
     }
 
     async fn beat(&self) -> Result<(), StoreError> {

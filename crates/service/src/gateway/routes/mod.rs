@@ -4,16 +4,15 @@ mod collect;
 mod collect_batch;
 mod connection_log;
 mod execute_command;
-mod health;
 mod jobs;
 mod metrics;
-mod openapi;
 mod ready;
 mod status;
 
 use super::state::Api;
 use crate::http::Schemes;
 use crate::http::guard::{let_in, let_scheduler_in};
+use crate::http::{health, openapi};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use std::sync::Arc;

@@ -28,21 +28,24 @@ pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Right {
-    /// See answers of devices as they came, secrets included.
+    /// See answers of devices as they came, secrets included: the gateway's.
     Raw,
     /// Send jobs as a scheduler does: logins of jump hosts come with them, and answers as devices sent them.
     Jobs,
+    /// Send events: the job logging service's.
+    Write,
 }
 
 impl Right {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Raw, Self::Jobs];
+    pub const ALL: [Self; 3] = [Self::Raw, Self::Jobs, Self::Write];
 
     /// The word for it in files, tokens and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Raw => "raw",
             Self::Jobs => "jobs",
+            Self::Write => "write",
         }
     }
 

@@ -1,9 +1,8 @@
-use crate::gateway::error::ErrorBody;
-use crate::gateway::state::Api;
+use super::error::ErrorBody;
+use super::front::Front;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use std::sync::Arc;
 
 /// This document.
 #[utoipa::path(
@@ -12,6 +11,6 @@ use std::sync::Arc;
     security(("api_key" = []), ("token" = [])),
     responses((status = 200, body = Object, content_type = "application/json"), (status = 403, body = ErrorBody))
 )]
-pub(super) async fn openapi(State(api): State<Arc<Api>>) -> impl IntoResponse + use<> {
-    ([(CONTENT_TYPE, "application/json")], api.openapi.clone())
+pub(crate) async fn openapi(State(front): State<Front>) -> impl IntoResponse + use<> {
+    ([(CONTENT_TYPE, "application/json")], front.openapi.clone())
 }

@@ -4,13 +4,13 @@ use utoipa::ToSchema;
 
 /// That the process answers.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Health {
+pub(crate) struct Health {
     /// `ok`.
     status: &'static str,
 }
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/health", responses((status = 200, body = Health)))]
-pub(super) async fn health() -> Json<Health> {
+pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
