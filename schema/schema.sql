@@ -416,6 +416,7 @@ CREATE TABLE netraven.job_logs (
     output text,
     success boolean,
     details jsonb,
+    stored_in xid8 DEFAULT pg_current_xact_id(),
     CONSTRAINT job_logs_level_check CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text])))
 )
 PARTITION BY RANGE ("timestamp");
@@ -431,6 +432,7 @@ CREATE TABLE netraven.job_logs_default (
     output text,
     success boolean,
     details jsonb,
+    stored_in xid8 DEFAULT pg_current_xact_id(),
     CONSTRAINT job_logs_level_check CHECK ((level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'error'::text])))
 );
 
@@ -955,6 +957,10 @@ CREATE INDEX job_logs_job ON ONLY netraven.job_logs USING btree (job_id, "timest
 
 CREATE INDEX job_logs_default_job_id_timestamp_idx ON netraven.job_logs_default USING btree (job_id, "timestamp");
 
+CREATE INDEX job_logs_stored_in ON ONLY netraven.job_logs USING btree (stored_in);
+
+CREATE INDEX job_logs_default_stored_in_idx ON netraven.job_logs_default USING btree (stored_in);
+
 CREATE INDEX jobs_completed ON netraven.jobs USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX jobs_device ON netraven.jobs USING btree (device_id, id);
@@ -1010,6 +1016,8 @@ ALTER INDEX netraven.job_logs_device ATTACH PARTITION netraven.job_logs_default_
 ALTER INDEX netraven.job_logs_job ATTACH PARTITION netraven.job_logs_default_job_id_timestamp_idx;
 
 ALTER INDEX netraven.job_logs_pkey ATTACH PARTITION netraven.job_logs_default_pkey;
+
+ALTER INDEX netraven.job_logs_stored_in ATTACH PARTITION netraven.job_logs_default_stored_in_idx;
 
 CREATE TRIGGER audit_log_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON netraven.audit_log FOR EACH STATEMENT EXECUTE FUNCTION netraven.audit_log_is_append_only();
 
