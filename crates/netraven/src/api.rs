@@ -2,19 +2,19 @@
 
 use crate::context::Context;
 use crate::error::{CliError, Result};
+use crate::log_service;
 use crate::output::note;
 use crate::settings::Settings;
 use netraven_device::Gateway;
 use netraven_model::Secret;
-use netraven_service::gateway::{
-    ApiLimits, ApiServer, ApiSettings, ApiStores, AuthSettings, KeyFile, TlsFiles,
-};
-use netraven_service::{Definitions, Stores};
+use netraven_service::gateway::{ApiLimits, ApiServer, ApiSettings, AuthSettings, KeyFile, TlsFiles};
+use netraven_service::{Definitions, JobLog, JobLogSettings, LogSink, Stores};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where logs of sessions wait below the data directory while the database is away.
+/// Where logs of sessions wait below the data directory while what takes them is away.
 const SPOOL: &str = "gateway/joblog.spool";
 
 /// Starts the API; the first time, a key is made.
@@ -29,15 +29,23 @@ pub async fn start(
     if let Some(file) = KeyFile::new(&settings.auth.key_file).create_first()? {
         note(&format!("an API key was made; it stands in {} and nowhere else", file.display()));
     }
-    let spool = context.settings.data_dir.join(SPOOL);
-    let stores = stores.map(|stores| ApiStores { gateway: stores.gateway, joblog: stores.joblog, spool });
-    Ok(ApiServer::start(gateway, definitions, stores, settings).await?)
+    let (store, joblog) = stores.map(|stores| (stores.gateway, stores.joblog)).unzip();
+    // The job logging service where there is one, else the database.
+    let sink = log_service::client(&context.settings)?.map(LogSink::from).or(joblog.map(LogSink::from));
+    let spool = JobLogSettings::new(context.settings.data_dir.join(SPOOL));
+    let log = sink.map(|sink| JobLog::start(sink, spool)).transpose()?;
+    Ok(ApiServer::start_with(gateway, definitions, store, log, settings).await?)
 }
 
 /// Where the API listens, for people.
 pub fn url(server: &ApiServer, context: &Context) -> String {
-    let scheme = if context.settings.gateway.tls_cert_file.is_some() { "https" } else { "http" };
-    format!("{scheme}://{}", server.address())
+    url_of(server.address(), context.settings.gateway.tls_cert_file.is_some())
+}
+
+/// Where a service listens, for people.
+pub fn url_of(address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Who may call.
@@ -55,17 +63,8 @@ pub fn auth(settings: &Settings) -> AuthSettings {
 
 fn settings(settings: &Settings, listen: &str) -> Result<ApiSettings> {
     let gateway = &settings.gateway;
-    let listen: SocketAddr = listen.parse().map_err(|_| {
-        CliError::usage(format!("gateway.listen: expected ADDRESS:PORT, found '{listen}'"))
-            .hint("for example 127.0.0.1:8001 or [::1]:8001")
-    })?;
-    let tls = match (&gateway.tls_cert_file, &gateway.tls_key_file) {
-        (Some(certificates), Some(key)) => {
-            Some(TlsFiles { certificates: certificates.clone(), key: key.clone() })
-        }
-        (None, None) => None,
-        _ => return Err(CliError::usage("gateway.tls_cert_file and gateway.tls_key_file belong together")),
-    };
+    let listen = address("gateway", listen)?;
+    let tls = tls_files("gateway", &gateway.tls_cert_file, &gateway.tls_key_file)?;
     let limits = ApiLimits {
         parallel: gateway.parallel_requests,
         queue: gateway.queued_requests,
@@ -77,6 +76,31 @@ fn settings(settings: &Settings, listen: &str) -> Result<ApiSettings> {
         ..ApiLimits::default()
     };
     Ok(ApiSettings { listen, tls, auth: auth(settings), limits })
+}
+
+/// Where a service listens.
+pub fn address(section: &str, listen: &str) -> Result<SocketAddr> {
+    listen.parse().map_err(|_| {
+        CliError::usage(format!("{section}.listen: expected ADDRESS:PORT, found '{listen}'"))
+            .hint("for example 127.0.0.1:8001 or [::1]:8001")
+    })
+}
+
+/// The files for TLS of a service; none where there is to be no TLS.
+pub fn tls_files(
+    section: &str,
+    certificates: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+) -> Result<Option<TlsFiles>> {
+    match (certificates, key) {
+        (Some(certificates), Some(key)) => {
+            Ok(Some(TlsFiles { certificates: certificates.clone(), key: key.clone() }))
+        }
+        (None, None) => Ok(None),
+        _ => Err(CliError::usage(format!(
+            "{section}.tls_cert_file and {section}.tls_key_file belong together"
+        ))),
+    }
 }
 
 #[cfg(test)]

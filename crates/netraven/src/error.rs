@@ -3,6 +3,7 @@
 use crate::settings::SettingsError;
 use netraven_service::SpoolError;
 use netraven_service::gateway::{ApiStartError, KeyFileError, ListenError, TokenError};
+use netraven_service::logserver::LogServerError;
 use netraven_service::{OpenError, RotationError};
 use netraven_store::StoreError;
 use netraven_store::access::LoginsError;
@@ -243,6 +244,15 @@ impl From<ApiStartError> for CliError {
         match error {
             ApiStartError::Listen(error) => error.into(),
             ApiStartError::Spool(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogServerError> for CliError {
+    fn from(error: LogServerError) -> Self {
+        match error {
+            LogServerError::Listen(error) => error.into(),
+            LogServerError::Spool(error) => error.into(),
         }
     }
 }

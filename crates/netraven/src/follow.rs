@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::note;
+use crate::output::pace::{Pace, describe};
 use crate::output::progress::Progress;
-use crate::results::totals;
 use crate::signals::StopSignals;
 use crate::work;
 use netraven_model::RunId;
@@ -72,7 +72,7 @@ async fn watch(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looked_for_worker: Option<Instant> = None;
     let mut cancelled = false;
-    let bar = Progress::start();
+    let (bar, mut pace) = (Progress::start(), Pace::default());
     loop {
         let look = looked_for_worker.is_none_or(|at| at.elapsed() > WORKER_SILENCE);
         if help == Help::IfNoneIsAlive && own_worker.is_none() && look {
@@ -83,7 +83,9 @@ async fn watch(
         }
         let progress = jobs::run_progress(store, run).await?;
         let count = |number: i64| number.max(0).unsigned_abs();
-        bar.set(count(progress.total - progress.active()), count(progress.total), totals(&progress));
+        pace.see(&progress, Instant::now());
+        let message = describe(&progress, &pace);
+        bar.set(count(progress.total - progress.active()), count(progress.total), message);
         if progress.active() == 0 {
             return Ok(if cancelled { Ended::Cancelled } else { Ended::Finished });
         }

@@ -14,6 +14,7 @@ mod error;
 mod follow;
 mod guard;
 mod input;
+mod log_service;
 mod logins;
 mod nearest;
 mod notifier;

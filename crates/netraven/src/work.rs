@@ -151,7 +151,7 @@ fn networks(connection: &Connection) -> Networks {
 }
 
 /// Zero months mean that logs are kept for ever.
-fn months(setting: u32) -> Option<u32> {
+pub fn months(setting: u32) -> Option<u32> {
     (setting > 0).then_some(setting)
 }
 

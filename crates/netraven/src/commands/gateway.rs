@@ -8,6 +8,7 @@ use crate::output::table::{Column, render};
 use clap::Subcommand;
 use netraven_service::gateway::{KeyEntry, KeyFile, Right};
 use serde_json::json;
+use std::path::Path;
 
 const GATEWAYS_EXAMPLES: &str = "\
 Examples:
@@ -22,25 +23,30 @@ Examples:
   netraven gateway key add monitor
   netraven gateway key add restore --right raw
   netraven gateway key add scheduler --right jobs
+  netraven log key add site-7 --right write
 
-The key is printed once and kept as a digest only. Running gateways know it within seconds.";
+The key is printed once and kept as a digest only. Running services know it within seconds.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   netraven gateway key list
-  netraven gateway key list --json";
+  netraven gateway key list --json
+  netraven log key list";
 
 const DISABLE_EXAMPLES: &str = "\
 Examples:
-  netraven gateway key disable monitor";
+  netraven gateway key disable monitor
+  netraven log key disable site-7";
 
 const ENABLE_EXAMPLES: &str = "\
 Examples:
-  netraven gateway key enable monitor";
+  netraven gateway key enable monitor
+  netraven log key enable site-7";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
-  netraven gateway key remove monitor";
+  netraven gateway key remove monitor
+  netraven log key remove site-7";
 
 /// Gateways, and who may call their API.
 #[derive(Debug, Subcommand)]
@@ -61,7 +67,8 @@ pub enum KeyCommand {
     Add {
         /// Whose it is: letters, digits, '.', '_' and '-'
         name: String,
-        /// raw: sees answers as they came, secrets included; jobs: sends jobs as a scheduler does
+        /// raw: sees answers as they came, secrets included; jobs: sends jobs as a scheduler does;
+        /// write: sends events to the job logging service
         #[arg(long = "right", value_name = "RIGHT", value_parser = right)]
         rights: Vec<Right>,
     },
@@ -96,11 +103,15 @@ pub fn right(text: &str) -> Result<Right, String> {
 
 /// Runs it.
 pub async fn run(command: Command, context: &Context) -> Result {
-    let command = match command {
-        Command::List => return super::gateway_list::list(context).await,
-        Command::Key(command) => command,
-    };
-    let file = KeyFile::new(&context.settings.gateway.key_file);
+    match command {
+        Command::List => super::gateway_list::list(context).await,
+        Command::Key(command) => keys(command, &context.settings.gateway.key_file, context),
+    }
+}
+
+/// Changes or shows the keys of a service.
+pub fn keys(command: KeyCommand, file: &Path, context: &Context) -> Result {
+    let file = KeyFile::new(file);
     match command {
         KeyCommand::Add { name, rights } => add(&file, &name, &rights, context),
         KeyCommand::List => list(&file.load()?, context),

@@ -30,6 +30,14 @@ Examples:
 A waiting job ends at once, the session of a running one is closed within two seconds. Whichever
 runs wanted the job: none of them gets it.";
 
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  netraven job watch 7
+  netraven job watch 7 --json            a line for each change
+
+Ctrl-C leaves the run running; `netraven run cancel` ends it. Exits with 0 if every device was
+done and with 5 if some failed.";
+
 /// One device's tasks.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -50,6 +58,12 @@ pub enum Command {
     Cancel {
         /// Its number
         job: i64,
+    },
+    /// Follows a run to its end: what is done, how fast, why devices fail, how long it takes
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch {
+        /// The run's number
+        run: i64,
     },
 }
 
@@ -82,6 +96,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::List(filter) => list(filter, context).await,
         Command::Show { job, dialogue } => show(JobId(job), dialogue, context).await,
         Command::Cancel { job } => cancel(JobId(job), context).await,
+        Command::Watch { run } => super::watch::run(RunId(run), context).await,
     }
 }
 

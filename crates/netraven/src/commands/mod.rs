@@ -16,6 +16,7 @@ mod gateway_list;
 mod job;
 mod key;
 mod lab;
+mod log;
 mod notify;
 mod platform;
 mod run;
@@ -29,6 +30,7 @@ mod tag;
 mod token;
 mod up;
 mod user;
+mod watch;
 
 pub use job::{reason, state};
 
@@ -88,6 +90,9 @@ pub enum Command {
     /// Who is told of changes, by webhook or e-mail
     #[command(subcommand)]
     Notify(notify::Command),
+    /// What happened in jobs
+    #[command(subcommand)]
+    Log(log::Command),
     /// The gateways of the settings, and who may call their API
     #[command(subcommand)]
     Gateway(gateway::Command),
@@ -152,6 +157,7 @@ async fn dispatch(command: Command, context: Context) -> Result {
         Command::Schedule(command) => schedule::run(command, &context).await,
         Command::Run(command) => run::run(command, &context).await,
         Command::Job(command) => job::run(command, &context).await,
+        Command::Log(command) => log::run(command, &context).await,
         Command::Setting(command) => setting::run(command, &context).await,
         Command::Device(command) => device::run(command, &context).await,
         Command::Credential(command) => credential::run(command, &context).await,

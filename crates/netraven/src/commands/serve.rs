@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::{CliError, Exit, Result};
 use crate::output::table::pairs;
 use crate::signals::StopSignals;
-use crate::{api, definitions, notifier, rotation, work};
+use crate::{api, definitions, log_service, notifier, rotation, work};
 use clap::{Subcommand, ValueEnum};
 use netraven_device::Gateway;
 use netraven_service::Definitions;
@@ -50,6 +50,14 @@ Examples:
 
 `netraven up` does the same. Several may run side by side. See docs/notifications.md.";
 
+const JOBLOG_EXAMPLES: &str = "\
+Examples:
+  netraven serve joblog
+  netraven serve joblog --set joblog.listen=127.0.0.1:9002
+
+The API is described in docs/job_logging.md. Sending asks for a key with the right 'write':
+`netraven log key add NAME --right write`. Other processes use it with joblog.url and joblog.key.";
+
 /// Services that can run alone.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -65,6 +73,9 @@ pub enum Command {
     /// Tells those of changes who want to be told, by webhook or e-mail
     #[command(after_help = NOTIFIER_EXAMPLES)]
     Notifier,
+    /// Takes events of other processes, and tells what happened in jobs
+    #[command(after_help = JOBLOG_EXAMPLES)]
+    Joblog,
 }
 
 /// How the gateway runs.
@@ -91,7 +102,7 @@ impl Command {
     pub fn stays(&self) -> bool {
         match self {
             Self::Gateway(args) => args.mode == Mode::Api,
-            Self::Rotation | Self::Scheduler | Self::Notifier => true,
+            Self::Rotation | Self::Scheduler | Self::Notifier | Self::Joblog => true,
         }
     }
 }
@@ -103,6 +114,7 @@ pub async fn run(command: Command, context: &Context) -> Result {
         Command::Scheduler => return super::serve_scheduler::run(context).await,
         Command::Rotation => return rotate(context).await,
         Command::Notifier => return notify(context).await,
+        Command::Joblog => return log_jobs(context).await,
     };
     match args.mode {
         Mode::Standalone => exec::run(&args.exec, context).await,
@@ -151,6 +163,36 @@ async fn notify(context: &Context) -> Result {
             ended
         }
         Err(error) => Err(error),
+    };
+    database.close().await;
+    ended
+}
+
+async fn log_jobs(context: &Context) -> Result {
+    let mut signals = StopSignals::listen()?;
+    let database = Database::open(context).await?;
+    let listen = context.settings.joblog.listen.as_deref().unwrap_or(log_service::USUAL_ADDRESS);
+    let ended = match log_service::start(context, &database, listen).await {
+        Err(error) => Err(error),
+        Ok(running) => {
+            let url = running.url(context);
+            let told = context.output.show(
+                || json!({"joblog": url}),
+                || {
+                    format!(
+                        "The job logging service is running; Ctrl-C stops it.\n{}",
+                        pairs([("joblog", url.clone())])
+                    )
+                },
+            );
+            let ended = tokio::select! {
+                () = signals.next() => told,
+                () = database.died() => Err(died()),
+            };
+            tracing::info!("stopping");
+            running.stop(work::GRACE).await;
+            ended
+        }
     };
     database.close().await;
     ended

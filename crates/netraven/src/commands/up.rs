@@ -9,7 +9,7 @@ use crate::sealing::key_source;
 use crate::settings::mask_url;
 use crate::signals::StopSignals;
 use crate::work;
-use crate::{api, db_backup, definitions, notifier, rotation};
+use crate::{api, db_backup, definitions, log_service, notifier, rotation};
 use netraven_service::gateway::ApiServer;
 use netraven_service::notify::Notifier;
 use netraven_service::{Definitions, Worker};
@@ -58,8 +58,19 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
             return Err(error);
         }
     };
+    let log_server = match serve_log(context, database).await {
+        Ok(log_server) => log_server,
+        Err(error) => {
+            if let Some(server) = server {
+                server.stop(work::GRACE).await;
+            }
+            work::stop(worker, work::GRACE).await;
+            return Err(error);
+        }
+    };
     let notifier = notify(context, database).await;
     let mut addresses = addresses(context, database);
+    addresses.extend(log_server.as_ref().map(|server| ("joblog", server.url(context))));
     addresses.extend(server.as_ref().map(|server| ("gateway", api::url(server, context))));
     context.output.show(
         || Value::Object(addresses.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()),
@@ -82,6 +93,9 @@ async fn serve(context: &Context, database: &Database, signals: &mut StopSignals
                 work::stop(worker, work::GRACE).await;
                 if let Some(notifier) = notifier {
                     notifier.stop(work::GRACE).await;
+                }
+                if let Some(log_server) = log_server {
+                    log_server.stop(work::GRACE).await;
                 }
                 return Ok(());
             }
@@ -123,6 +137,12 @@ async fn serve_api(
 async fn notify(context: &Context, database: &Database) -> Option<Notifier> {
     let started = notifier::start(context, database).await;
     started.inspect_err(|error| tracing::error!(error = error.message, "nobody is notified of changes")).ok()
+}
+
+/// The job logging service, where the settings want it in this process.
+async fn serve_log(context: &Context, database: &Database) -> Result<Option<log_service::Running>> {
+    let Some(listen) = &context.settings.joblog.listen else { return Ok(None) };
+    log_service::start(context, database, listen).await.map(Some)
 }
 
 /// Where everything is, for people and for scripts.

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod format;
+pub mod pace;
 pub mod progress;
 pub mod sections;
 pub mod table;

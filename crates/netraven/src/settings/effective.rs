@@ -166,6 +166,10 @@ impl Effective {
             "gateway.jwt_public_keys_file",
             "gateway.tls_cert_file",
             "gateway.tls_key_file",
+            "joblog.key_file",
+            "joblog.tls_cert_file",
+            "joblog.tls_key_file",
+            "joblog.ca_file",
         ] {
             if let Some(text) = self.text(path) {
                 self.put_path(path, &sources.working_directory.join(text));
@@ -176,6 +180,7 @@ impl Effective {
             ("db_backup.dir", "backups"),
             ("gateway.key_file", "keys/gateway_keys.yaml"),
             ("gateway.jwt_secret_file", "keys/gateway_tokens.secret"),
+            ("joblog.key_file", "keys/joblog_keys.yaml"),
         ] {
             if let (None, Some(data_dir)) = (self.text(path), self.text("data_dir")) {
                 self.put_path(path, &Path::new(&data_dir).join(below_data_dir));

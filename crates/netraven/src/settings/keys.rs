@@ -159,6 +159,17 @@ pub const KEYS: &[Key] = &[
     Key::new("gateway.max_body_kib", whole(1, 65_536)).default("1024"),
     Key::new("gateway.max_batch_devices", whole(1, 10_000)).default("1000"),
     Key::new("gateway.max_timeout_seconds", whole(1, 86_400)).default("600"),
+    Key::new("joblog.listen", Kind::Text),
+    Key::new("joblog.key_file", Kind::Path),
+    Key::new("joblog.jwt_audience", Kind::Text).default("netraven-joblog"),
+    Key::new("joblog.tls_cert_file", Kind::Path),
+    Key::new("joblog.tls_key_file", Kind::Path),
+    Key::new("joblog.requests_per_second", whole(1, 100_000)).default("200"),
+    Key::new("joblog.max_body_kib", whole(64, 65_536)).default("8192"),
+    Key::new("joblog.max_followers", whole(1, 10_000)).default("256"),
+    Key::new("joblog.url", Kind::Text),
+    Key::new("joblog.key", Kind::Secret),
+    Key::new("joblog.ca_file", Kind::Path),
 ];
 
 /// The key of that name.

@@ -45,6 +45,7 @@ pub struct Settings {
     pub notify: Notify,
     pub db_backup: DbBackup,
     pub gateway: Gateway,
+    pub joblog: Joblog,
 }
 
 /// `database.*`
@@ -270,6 +271,22 @@ pub struct Gateway {
     pub max_body_kib: usize,
     pub max_batch_devices: usize,
     pub max_timeout_seconds: u64,
+}
+
+/// `joblog.*`: the first ones for the service, the last three for those who write to it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Joblog {
+    pub listen: Option<String>,
+    pub key_file: PathBuf,
+    pub jwt_audience: String,
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    pub requests_per_second: u32,
+    pub max_body_kib: usize,
+    pub max_followers: usize,
+    pub url: Option<String>,
+    pub key: Option<Hidden>,
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Effective {

@@ -20,3 +20,15 @@ pub async fn find(store: &Store, name_or_id: &str) -> Result<DeviceId, StoreErro
         .map(DeviceId)
         .ok_or_else(|| StoreError::not_found("device", name_or_id))
 }
+
+/// The names of these devices; those that are gone have none.
+pub async fn names(store: &Store, devices: &[DeviceId]) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    const NAMES: &str = "SELECT id, hostname FROM devices WHERE id = ANY ($1::bigint[])";
+    let ids: Vec<i64> = devices.iter().map(|id| id.0).collect();
+    let found: Vec<(i64, String)> = sqlx::query_as(NAMES)
+        .bind(ids)
+        .fetch_all(store.reader())
+        .await
+        .map_err(StoreError::query("look up the names of devices"))?;
+    Ok(found.into_iter().map(|(id, name)| (DeviceId(id), name)).collect())
+}

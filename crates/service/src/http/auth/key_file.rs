@@ -165,17 +165,29 @@ impl KeyFile {
         })
     }
 
-    /// At the first start: makes the file with one key, whose clear text goes into a file of its own. Answers that
-    /// file's path, or `None` where keys are there already.
+    /// At the gateway's first start: as [`KeyFile::create_first_as`], with no right beyond what every key may.
     ///
     /// # Errors
     /// Files that cannot be written.
     pub fn create_first(&self) -> Result<Option<PathBuf>, KeyFileError> {
+        self.create_first_as("gateway_key.txt", BTreeSet::new())
+    }
+
+    /// At the first start: makes the file with one key, whose clear text goes into a file of its own beside it. Answers that
+    /// file's path, or `None` where keys are there already.
+    ///
+    /// # Errors
+    /// Files that cannot be written.
+    pub fn create_first_as(
+        &self,
+        file_name: &str,
+        rights: BTreeSet<Right>,
+    ) -> Result<Option<PathBuf>, KeyFileError> {
         if self.path.exists() {
             return Ok(None);
         }
-        let shown = self.path.with_file_name("gateway_key.txt");
-        match self.add("first", BTreeSet::new()) {
+        let shown = self.path.with_file_name(file_name);
+        match self.add("first", rights) {
             Ok(key) => {
                 let text = Zeroizing::new(format!("{}\n", key.expose_text().unwrap_or_default()));
                 write_private(&shown, &text)?;
