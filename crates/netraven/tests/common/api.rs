@@ -23,13 +23,18 @@ pub fn request(address: &str, method: &str, path: &str, headers: &str, body: &st
 
 /// The address behind `gateway  http://`, which the program prints when it listens.
 pub fn address(child: &mut Child) -> String {
+    address_of(child, "gateway")
+}
+
+/// The same of another service.
+pub fn address_of(child: &mut Child, service: &str) -> String {
     let mut reader = BufReader::new(child.stdout.as_mut().unwrap());
     let mut line = String::new();
     loop {
         line.clear();
         assert_ne!(reader.read_line(&mut line).unwrap(), 0, "ended before it said where it listens");
         if let Some((name, url)) = line.split_once("http://")
-            && name.starts_with("gateway")
+            && name.starts_with(service)
         {
             return url.trim().to_owned();
         }

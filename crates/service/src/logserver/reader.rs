@@ -4,6 +4,7 @@ use super::line::LogLine;
 use super::state::Service;
 use super::tail::{PAGE, Page};
 use axum::response::sse::Event;
+use netraven_store::StoreError;
 use netraven_store::logs::{Follower, Matcher, Position, Stored};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,25 +29,32 @@ pub(super) struct Reader {
 
 impl Reader {
     /// From a position on, or from now on.
-    pub(super) fn new(
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(super) async fn new(
         service: Arc<Service>,
         matcher: Matcher,
         live: broadcast::Receiver<Page>,
-        position: Option<Position>,
+        known: Option<Position>,
         room: OwnedSemaphorePermit,
-    ) -> Self {
-        let missed = position.map(|position| Follower::from(service.store.clone(), position));
-        Self {
+    ) -> Result<Self, StoreError> {
+        // Asked behind the subscription: what the poller brought before is older than this.
+        let now = match known {
+            Some(_) => None,
+            None => Some(Follower::from_now(service.store.clone()).await?.position()),
+        };
+        Ok(Self {
+            missed: known.map(|position| Follower::from(service.store.clone(), position)),
             service,
             matcher,
             live,
-            caught_up_now: missed.is_some(),
-            missed,
-            position,
+            caught_up_now: known.is_some(),
+            position: known.or(now),
             ready: VecDeque::new(),
             ended: false,
             _room: room,
-        }
+        })
     }
 
     /// The next event for the caller; `None` at the end of the stream.

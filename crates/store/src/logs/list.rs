@@ -101,11 +101,11 @@ pub async fn list(
     let newest_first = match place {
         Place::Newest => true,
         Place::Before(cursor) => {
-            beyond(&mut query, " < ", cursor);
+            beyond(&mut query, "<", cursor);
             true
         }
         Place::After(cursor) => {
-            beyond(&mut query, " > ", cursor);
+            beyond(&mut query, ">", cursor);
             false
         }
     };
@@ -152,8 +152,8 @@ fn conditions(query: &mut QueryBuilder<Postgres>, filter: &LogFilter) {
 
 /// The time alone leads into the index and leaves out partitions; together with the id it is exact.
 fn beyond(query: &mut QueryBuilder<Postgres>, side: &str, cursor: Cursor) {
-    query.push(" AND timestamp").push(side).push("= ").push_bind(cursor.timestamp);
-    query.push(" AND (timestamp, id)").push(side).push("(").push_bind(cursor.timestamp);
+    query.push(format_args!(" AND timestamp {side}= ")).push_bind(cursor.timestamp);
+    query.push(format_args!(" AND (timestamp, id) {side} (")).push_bind(cursor.timestamp);
     query.push(", ").push_bind(cursor.id).push(")");
 }
 

@@ -48,7 +48,8 @@ pub(super) async fn logs_stream(
     let matcher = Matcher::new(&service.store, filter).await.map_err(|error| found_or(&error))?;
     let live = service.tail.subscribe();
     let live = live.ok_or_else(|| ApiError::overloaded("the database does not answer", 5))?;
-    let reader = Reader::new(service, matcher, live, position, room);
+    let reader = Reader::new(service, matcher, live, position, room).await;
+    let reader = reader.map_err(|error| found_or(&error))?;
     let events = unfold(reader, |mut reader| async { reader.next().await.map(|event| (Ok(event), reader)) });
     Ok(Sse::new(events).keep_alive(heartbeat()))
 }
