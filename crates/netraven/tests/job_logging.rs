@@ -262,6 +262,8 @@ async fn a_run_is_watched_and_ctrl_c_leaves_it_running() {
 async fn the_log_is_listed_page_by_page_and_followed() {
     let Some(place) = Place::new().await else { return };
     place.good(&["device", "add", "r1", "--address", "127.0.0.1", "--platform", "frr", "--port", "1"]);
+    let ran = place.run_with_input(&["credential", "add", "ops", "--username", "u", "--password-stdin"], "x");
+    assert_eq!(ran.code, 0, "{ran:?}");
     let mut follow = place.command(&["log", "follow", "--device", "r1", "--json"]).spawn().unwrap();
     let mut told = BufReader::new(follow.stdout.take().unwrap());
     // It follows from the moment on in which it has begun, so there is one run after the other until it has.
