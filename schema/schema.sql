@@ -961,6 +961,10 @@ CREATE INDEX job_logs_stored_in ON ONLY netraven.job_logs USING btree (stored_in
 
 CREATE INDEX job_logs_default_stored_in_idx ON netraven.job_logs_default USING btree (stored_in);
 
+CREATE INDEX job_logs_notable ON ONLY netraven.job_logs USING btree ("timestamp", id) WHERE (level = ANY (ARRAY['warning'::text, 'error'::text]));
+
+CREATE INDEX job_logs_default_timestamp_id_idx ON netraven.job_logs_default USING btree ("timestamp", id) WHERE (level = ANY (ARRAY['warning'::text, 'error'::text]));
+
 CREATE INDEX jobs_completed ON netraven.jobs USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 
 CREATE INDEX jobs_device ON netraven.jobs USING btree (device_id, id);
@@ -1018,6 +1022,8 @@ ALTER INDEX netraven.job_logs_job ATTACH PARTITION netraven.job_logs_default_job
 ALTER INDEX netraven.job_logs_pkey ATTACH PARTITION netraven.job_logs_default_pkey;
 
 ALTER INDEX netraven.job_logs_stored_in ATTACH PARTITION netraven.job_logs_default_stored_in_idx;
+
+ALTER INDEX netraven.job_logs_notable ATTACH PARTITION netraven.job_logs_default_timestamp_id_idx;
 
 CREATE TRIGGER audit_log_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON netraven.audit_log FOR EACH STATEMENT EXECUTE FUNCTION netraven.audit_log_is_append_only();
 

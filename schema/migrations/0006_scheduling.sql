@@ -159,3 +159,5 @@ CREATE TRIGGER notification_channels_refuse_retired BEFORE INSERT OR UPDATE OF s
 ALTER TABLE netraven.job_logs ADD COLUMN stored_in xid8;
 ALTER TABLE netraven.job_logs ALTER COLUMN stored_in SET DEFAULT pg_current_xact_id();
 CREATE INDEX job_logs_stored_in ON netraven.job_logs (stored_in);
+-- What people look for is rare among what is logged.
+CREATE INDEX job_logs_notable ON netraven.job_logs (timestamp, id) WHERE level IN ('warning', 'error');

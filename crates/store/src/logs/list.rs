@@ -131,11 +131,13 @@ fn conditions(query: &mut QueryBuilder<Postgres>, filter: &LogFilter) {
     if let Some(device) = filter.device {
         query.push(" AND device_id = ").push_bind(device.0);
     }
-    if let Some(least) = filter.level {
-        let levels: Vec<_> = EventLevel::ALL.into_iter().filter(|level| *level >= least).collect();
-        let levels: Vec<_> = levels.into_iter().map(EventLevel::as_str).collect();
-        query.push(" AND level = ANY (").push_bind(levels).push(")");
-    }
+    // As words of the statement and not as parameters, so that the index of what is notable can serve.
+    query.push(match filter.level {
+        None | Some(EventLevel::Debug) => "",
+        Some(EventLevel::Info) => " AND level <> 'debug'",
+        Some(EventLevel::Warning) => " AND level IN ('warning', 'error')",
+        Some(EventLevel::Error) => " AND level = 'error'",
+    });
     if let Some(event) = &filter.event {
         query.push(" AND event = ").push_bind(clean(event).into_owned());
     }

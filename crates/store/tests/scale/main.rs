@@ -6,12 +6,13 @@
 mod installation;
 mod plans;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use installation::{REPEAT, Scale};
-use netraven_model::{DeviceId, Facts, JobId, JobKind, JobStatus, Outcome, RunId};
+use netraven_model::{DeviceId, EventLevel, Facts, JobId, JobKind, JobStatus, Outcome, RunId};
 use netraven_store::audit::{Action, AuditFilter};
 use netraven_store::devices::DeviceFilter;
 use netraven_store::jobs::{Finished, FinishedResult, JobFilter, NewRun, Origin, TargetSelection};
+use netraven_store::logs::{Cursor, Follower, LogFilter, Matcher, Place as LogPlace};
 use netraven_store::versions::VersionSelector;
 use netraven_store::{
     Store, audit, credentials, devices, jobs, logs, schedules, settings, tag_rules, tags, users, versions,
@@ -32,6 +33,7 @@ async fn every_page_and_lookup_answers_from_an_index() {
     let Some(mut scale) = Scale::new().await else { return };
     devices_and_versions(&mut scale).await;
     jobs_and_logs(&mut scale).await;
+    the_job_log(&mut scale).await;
     the_small_tables(&mut scale).await;
     the_audit_trail(&mut scale).await;
     the_scheduler(&mut scale).await;
@@ -147,6 +149,43 @@ async fn jobs_and_logs(scale: &mut Scale) {
         .page("dialogue of a device", async |store| logs::latest_connection_log(store, device).await)
         .await;
     assert!(log.is_some() && last.is_some());
+}
+
+async fn the_job_log(scale: &mut Scale) {
+    let all = LogFilter::default();
+    let newest = scale.page("log", async |store| logs::list(store, &all, LogPlace::Newest, PAGE).await).await;
+    let middle = Cursor { timestamp: Utc::now() - TimeDelta::days(45), id: uuid::Uuid::nil() };
+    let of = |level| LogFilter { level: Some(level), ..all.clone() };
+    let filters = [
+        ("older", all.clone(), LogPlace::Before(middle), PAGE as usize),
+        ("newer", all.clone(), LogPlace::After(middle), PAGE as usize),
+        ("newer than all", all.clone(), LogPlace::After(newest[0].cursor()), 0),
+        ("of a job", LogFilter { job: Some(JobId(30_000)), ..all.clone() }, LogPlace::Newest, 4),
+        ("of a device", LogFilter { device: Some(DeviceId(5_100)), ..all.clone() }, LogPlace::Newest, 18),
+        ("of a run", LogFilter { run: Some(RunId(140)), ..all.clone() }, LogPlace::Newest, PAGE as usize),
+        (
+            "of a run, older",
+            LogFilter { run: Some(RunId(50)), ..all.clone() },
+            LogPlace::Newest,
+            PAGE as usize,
+        ),
+        ("important", of(EventLevel::Info), LogPlace::Newest, PAGE as usize),
+        ("warnings", of(EventLevel::Warning), LogPlace::Newest, 0),
+        ("errors", of(EventLevel::Error), LogPlace::Before(middle), 0),
+    ];
+    for (name, filter, place, expected) in filters {
+        let name = format!("log, {name}");
+        let found = scale.page(&name, async |store| logs::list(store, &filter, place, PAGE).await).await;
+        assert_eq!(found.len(), expected, "{name}");
+    }
+    let run = LogFilter { run: Some(RunId(140)), ..all };
+    scale.page("log, who follows a run", async |store| Matcher::new(store, run.clone()).await).await;
+    let followed =
+        scale.page("log, followed", async |store| Follower::from_now(store.clone()).await?.next(PAGE).await);
+    assert_eq!(followed.await, []);
+    let found =
+        scale.page("device found", async |store| devices::find(store, "site-100-sw-05100").await).await;
+    assert_eq!(scale.page("name", async |store| devices::names(store, &[found]).await).await.len(), 1);
 }
 
 async fn the_small_tables(scale: &mut Scale) {

@@ -11,6 +11,7 @@ mod credentials;
 mod devices;
 mod finishing;
 mod finishing_edges;
+mod following;
 mod history;
 mod leases;
 mod lifecycle;
