@@ -91,11 +91,13 @@ pub async fn list(
         "SELECT id, job_id, device_id, timestamp, level, event, message, success, details, output FROM job_logs WHERE true",
     );
     if let Some(run) = filter.run {
-        // Nothing of a run is older than it, which leaves out the months before. A shared job may have begun earlier, but
-        // not by days.
-        let begun = created_at(store, run).await? - chrono::TimeDelta::days(7);
+        // Where the run was in time: the server would otherwise go through everything that has happened since.
+        let (begun, ended) = time_of(store, run).await?;
         query.push(" AND job_id IN (SELECT job_id FROM run_jobs WHERE run_id = ").push_bind(run.0);
         query.push(") AND timestamp >= ").push_bind(begun);
+        if let Some(ended) = ended {
+            query.push(" AND timestamp < ").push_bind(ended);
+        }
     }
     conditions(&mut query, filter);
     let newest_first = match place {
@@ -159,8 +161,14 @@ fn beyond(query: &mut QueryBuilder<Postgres>, side: &str, cursor: Cursor) {
     query.push(", ").push_bind(cursor.id).push(")");
 }
 
-async fn created_at(store: &Store, run: RunId) -> Result<DateTime<Utc>, StoreError> {
-    sqlx::query_scalar("SELECT created_at FROM runs WHERE id = $1")
+/// Between which times the events of a run's jobs are; no end where some are to come. A shared job may be older than the run,
+/// and clocks differ.
+async fn time_of(store: &Store, run: RunId) -> Result<(DateTime<Utc>, Option<DateTime<Utc>>), StoreError> {
+    const TIME: &str = "SELECT least(r.created_at, min(j.created_at)) - interval '1 hour',
+            CASE WHEN bool_and(j.completed_at IS NOT NULL) THEN max(j.completed_at) + interval '1 hour' END
+        FROM runs r LEFT JOIN run_jobs rj ON rj.run_id = r.id LEFT JOIN jobs j ON j.id = rj.job_id
+        WHERE r.id = $1 GROUP BY r.created_at";
+    sqlx::query_as(TIME)
         .bind(run.0)
         .fetch_optional(store.reader())
         .await

@@ -161,7 +161,7 @@ async fn the_job_log(scale: &mut Scale) {
         ("newer", all.clone(), LogPlace::After(middle), PAGE as usize),
         ("newer than all", all.clone(), LogPlace::After(newest[0].cursor()), 0),
         ("of a job", LogFilter { job: Some(JobId(30_000)), ..all.clone() }, LogPlace::Newest, 4),
-        ("of a device", LogFilter { device: Some(DeviceId(5_100)), ..all.clone() }, LogPlace::Newest, 18),
+        ("of a device", LogFilter { device: Some(DeviceId(5_100)), ..all.clone() }, LogPlace::Newest, 20),
         ("of a run", LogFilter { run: Some(RunId(140)), ..all.clone() }, LogPlace::Newest, PAGE as usize),
         (
             "of a run, older",
