@@ -6,7 +6,6 @@ use axum::http::{StatusCode, Uri};
 use netraven_model::{EventLevel, JobId, RunId};
 use netraven_store::logs::{Cursor, LogFilter, Place};
 use netraven_store::{StoreError, devices};
-use std::borrow::Cow;
 
 /// Events in an answer where nothing is said.
 const USUAL: u32 = 100;
@@ -70,7 +69,7 @@ impl Asked {
         Ok(asked)
     }
 
-    fn take(&mut self, name: &str, value: &Cow<'_, str>) -> Result<(), ApiError> {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let filter = &mut self.filter;
         match name {
             "job" => filter.job = Some(JobId(number(name, value)?)),
