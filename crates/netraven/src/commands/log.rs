@@ -210,7 +210,7 @@ impl Names {
         unknown.sort_unstable();
         unknown.dedup();
         if !unknown.is_empty() {
-            self.0.extend(devices::names(store, &unknown).await?);
+            self.0.extend(devices::names_of(store, &unknown).await?);
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub async fn find(store: &Store, name_or_id: &str) -> Result<DeviceId, StoreErro
 }
 
 /// The names of these devices; those that are gone have none.
-pub async fn names(store: &Store, devices: &[DeviceId]) -> Result<Vec<(DeviceId, String)>, StoreError> {
+pub async fn names_of(store: &Store, devices: &[DeviceId]) -> Result<Vec<(DeviceId, String)>, StoreError> {
     const NAMES: &str = "SELECT id, hostname FROM devices WHERE id = ANY ($1::bigint[])";
     let ids: Vec<i64> = devices.iter().map(|id| id.0).collect();
     let found: Vec<(i64, String)> = sqlx::query_as(NAMES)

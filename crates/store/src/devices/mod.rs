@@ -13,7 +13,7 @@ pub use change::{DeviceChange, Removed, accept_host_key, remove, update};
 pub use circuit::resume;
 pub use contact::{Contact, contact, learn};
 pub(crate) use contact::{target, tls_trust};
-pub use find::{find, names};
+pub use find::{find, names_of};
 pub use keys::{ImportedKeys, host_keys, import_host_keys, without_host_keys};
 pub use reach::{MAX_HOPS, Reach, forget_host, known_host, remember_host};
 

@@ -185,7 +185,7 @@ async fn the_job_log(scale: &mut Scale) {
     assert_eq!(followed.await, []);
     let found =
         scale.page("device found", async |store| devices::find(store, "site-100-sw-05100").await).await;
-    assert_eq!(scale.page("name", async |store| devices::names(store, &[found]).await).await.len(), 1);
+    assert_eq!(scale.page("name", async |store| devices::names_of(store, &[found]).await).await.len(), 1);
 }
 
 async fn the_small_tables(scale: &mut Scale) {
