@@ -246,7 +246,9 @@ impl Event {
     /// through once more.
     pub fn visit_texts(&mut self, mut visit: impl FnMut(&mut String)) {
         match self {
-            Self::ConnectionRetried { failure, .. } | Self::Failed { failure } | Self::Skipped { failure } => {
+            Self::ConnectionRetried { failure, .. }
+            | Self::Failed { failure }
+            | Self::Skipped { failure } => {
                 visit(&mut failure.message);
             }
             Self::CommandOutput { command, .. } | Self::CommandSkipped { command } => visit(command),

@@ -48,8 +48,7 @@ pub(super) async fn keep(service: &Service, mut body: EventsBody) -> Result<usiz
     }
     for (at, dialogue) in body.dialogues.iter_mut().enumerate() {
         check_time(dialogue.ended_at, now).map_err(|reason| wrong("dialogues", at, "ended_at", &reason))?;
-        redact(service, &mut dialogue.text)
-            .map_err(|reason| wrong("dialogues", at, "text", &reason))?;
+        redact(service, &mut dialogue.text).map_err(|reason| wrong("dialogues", at, "text", &reason))?;
     }
     match service.log.keep(body.events, body.dialogues).await {
         Fate::Kept => {

@@ -64,7 +64,10 @@ async fn the_role_of_the_job_log_sees_no_dialogue_and_of_devices_the_name_alone(
         .await;
     let device = devices::find(&joblog, "r1").await.unwrap();
     assert_eq!(devices::find(&joblog, &device.to_string()).await.unwrap(), device);
-    assert_eq!(devices::names_of(&joblog, &[device, DeviceId(99)]).await.unwrap(), [(device, "r1".to_owned())]);
+    assert_eq!(
+        devices::names_of(&joblog, &[device, DeviceId(99)]).await.unwrap(),
+        [(device, "r1".to_owned())]
+    );
     assert!(matches!(devices::find(&joblog, "r2").await, Err(StoreError::NotFound { .. })));
     assert!(devices::get(&joblog, "r1").await.unwrap_err().is_denied());
     assert!(logs::connection_log(&joblog, JobId(1)).await.unwrap_err().is_denied());
