@@ -50,6 +50,10 @@ impl JobKind {
                 | ErrorCode::Internal
                 | ErrorCode::CircuitOpen
                 | ErrorCode::WindowClosed
+                | ErrorCode::NoGateway
+                | ErrorCode::GatewayUnavailable
+                | ErrorCode::GatewayLost
+                | ErrorCode::GatewayRefused
         );
         !ours && self.blames_device(failure)
     }
@@ -81,6 +85,10 @@ fn is_about_greeting(code: ErrorCode) -> bool {
             | ErrorCode::SshProtocol
             | ErrorCode::HttpProtocol
             | ErrorCode::DeviceBusy
+            | ErrorCode::NoGateway
+            | ErrorCode::GatewayUnavailable
+            | ErrorCode::GatewayLost
+            | ErrorCode::GatewayRefused
     )
 }
 
