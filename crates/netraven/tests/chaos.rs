@@ -12,7 +12,9 @@ mod server;
 mod chaos_support;
 mod common;
 
-use chaos_support::{Chance, Crew, facts, number_from};
+use chaos_support::crew::Crew;
+use chaos_support::sender::{self, Sender};
+use chaos_support::{Chance, facts, number_from};
 use common::Place;
 use netraven_lab::{Lab, LabSettings};
 use netraven_model::{JobKind, RunId};
@@ -41,7 +43,8 @@ async fn a_run_survives_the_death_of_every_process_at_any_moment() {
     let lab = Lab::start(LabSettings { count: devices, think_time, ..LabSettings::default() }).unwrap();
     place.enter(&lab.devices());
 
-    let mut crew = Crew::start(&place);
+    let mut crew = Crew::start(place);
+    let sender = Sender::start(&crew, PATIENCE).await;
     let new = NewRun::new(JobKind::Backup, Origin::Person, TargetSelection::All, "test");
     let run = jobs::create_run(&store, &new).await.unwrap().run;
     let (mut killed, begin) = (0, Instant::now());
@@ -57,16 +60,18 @@ async fn a_run_survives_the_death_of_every_process_at_any_moment() {
         }
         killed += 1;
         sleep(Duration::from_millis(chance.below(1_000))).await;
-        crew.raise_the_dead(&place);
+        crew.raise_the_dead();
     }
     while !is_over(&store, run).await {
         assert!(begin.elapsed() < LIMIT, "the run does not end: {:?}", jobs::run_progress(&store, run).await);
-        crew.raise_the_dead(&place);
+        crew.raise_the_dead();
         sleep(Duration::from_millis(200)).await;
     }
     println!("{killed} kills, the run ended after {:?}", begin.elapsed());
     assert!(killed > 0, "nothing was killed before the run was over");
-    crew.stop();
+    let accepted = sender.stop();
+    sender::check(&store, &accepted, PATIENCE).await;
+    drop(crew);
     facts::check(&store, &lab, run, devices).await;
     lab.shutdown().await;
     server.stop().await;

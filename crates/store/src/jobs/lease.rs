@@ -90,13 +90,14 @@ pub async fn postpone(store: &Store, worker: &str, job: JobId) -> Result<bool, S
 }
 
 /// Takes back the jobs whose lease is over: into the queue, or failed with `lease_lost` after [`LEASE_ATTEMPTS`]
-/// attempts, or cancelled where somebody asked for that. Answers with one event for each of them, which the caller hands to
+/// such ends, or cancelled where somebody asked for that. Answers with one event for each of them, which the caller hands to
 /// [`crate::logs::write`]; the same stands in the job's attempts.
 pub async fn requeue_expired(store: &Store) -> Result<Vec<JobEvent>, StoreError> {
     const EXPIRED: &str = "SELECT id FROM jobs WHERE status = 'running' AND lease_until < now()
         ORDER BY lease_until LIMIT $1";
-    const STILL: &str = "SELECT id, device_id, attempts, cancel_requested FROM jobs
-        WHERE id = ANY ($1) AND status = 'running' AND lease_until < now()
+    const STILL: &str = "SELECT id, device_id, cancel_requested,
+            (SELECT count(*) FROM job_attempts a WHERE a.job_id = jobs.id AND a.error_code = 'lease_lost') AS lost_before
+        FROM jobs WHERE id = ANY ($1) AND status = 'running' AND lease_until < now()
         ORDER BY device_id, id FOR NO KEY UPDATE";
     let failed = StoreError::query("take back expired jobs");
     let expired: Vec<i64> =
@@ -135,14 +136,15 @@ pub async fn cancelled_among(store: &Store, jobs: &[JobId]) -> Result<Vec<JobId>
 struct Expired {
     id: i64,
     device_id: i64,
-    attempts: i32,
     cancel_requested: bool,
+    /// How often its lease was lost before.
+    lost_before: i64,
 }
 
 impl Expired {
     /// Whether it fails for good.
     fn is_last(&self) -> bool {
-        !self.cancel_requested && self.attempts.unsigned_abs() >= LEASE_ATTEMPTS
+        !self.cancel_requested && self.lost_before + 1 >= i64::from(LEASE_ATTEMPTS)
     }
 
     fn failing<'a>(&self, failure: &'a Failure) -> Change<'a> {
