@@ -22,14 +22,14 @@ async fn batches_with_nonsense_are_refused_whole_and_say_what_was_expected() {
         json!({"events": [good(), event]})
     };
     let at = |delta: TimeDelta| json!(Utc::now() + delta);
-    let long = "x".repeat(20_000);
+    let long = "x".repeat(300_000);
     for (body, expected) in [
         (with("event", json!("canary")), "events[1]: expected one of"),
         (with("event", json!(7)), "events[1]"),
         (with("id", json!("canary")), "events[1]"),
         (with("job", json!("canary")), "events[1]"),
         (with("bytes", json!(-1)), "events[1]: expected u64"),
-        (with("command", json!(long)), "events[1].event: expected at most 16384 bytes"),
+        (with("command", json!(long)), "events[1].event: expected at most 262144 bytes"),
         (with("timestamp", json!("canary")), "events[1]"),
         (
             with("timestamp", at(TimeDelta::days(2))),

@@ -62,7 +62,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// One who begins now.
+    /// One who begins now: with what transactions store that are open now or begin later. What was stored since the oldest of
+    /// them began, in whatever database of the server, is among it.
     ///
     /// # Errors
     /// The database failed.
