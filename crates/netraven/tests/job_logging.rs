@@ -270,17 +270,21 @@ async fn the_log_is_listed_page_by_page_and_followed() {
     let heard = std::thread::spawn(move || {
         let mut line = String::new();
         told.read_line(&mut line).unwrap();
-        line
+        // Kept open: what writes to nobody ends.
+        (line, told)
     });
     let deadline = Instant::now() + PATIENCE;
     while !heard.is_finished() {
         assert!(Instant::now() < deadline, "nothing is heard");
         assert_eq!(place.run(&["backup", "--all", "--set", "retry.attempts=1"]).code, 5);
     }
-    let line: Value = serde_json::from_str(&heard.join().unwrap()).unwrap();
+    let (line, told) = heard.join().unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["device"], "r1");
     signal(&follow, Signal::SIGINT);
-    assert_eq!(finish(follow).code, 0);
+    let ran = finish(follow);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    drop(told);
 
     let text = place.good(&["log", "list", "--run", "1", "--level", "error"]);
     assert!(text.contains("r1") && text.contains("refused"), "{text}");

@@ -32,7 +32,7 @@ Examples:
   netraven serve scheduler
   netraven serve scheduler --log-level debug --set device.parallel_sessions=200
 
-Claims jobs, commits what they bring, keeps schedules and leases. `netraven up` does the same, too.
+Claims jobs, commits what they bring, keeps schedules and leases; `netraven up` does the same.
 Several may run on one database. Where scheduler.gateways names gateways, those speak to devices,
 see docs/gateways.md. Ctrl-C or SIGTERM stops it in order.";
 
