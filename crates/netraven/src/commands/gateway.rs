@@ -15,8 +15,8 @@ Examples:
   netraven gateway list
   netraven gateway list --json
 
-They stand in the configuration file (scheduler.gateways); see docs/gateways.md. Each is asked with
-the scheduler's own key.";
+They stand in the configuration file (scheduler.gateways); see docs/gateways.md. Each is asked
+with the scheduler's own key.";
 
 const ADD_EXAMPLES: &str = "\
 Examples:

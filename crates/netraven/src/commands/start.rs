@@ -18,7 +18,7 @@ Examples:
   netraven run start command --device r1 --command 'show clock' --command 'show users'
   netraven run start backup --all --priority 1 --no-wait
 
-The answers to commands stand in the job log, without lines that hold secrets: `netraven job show`.
+The answers to commands stand in the job log without lines that hold secrets: `netraven job show`.
 Exits with 0 if every job did what it should and with 5 if some failed.";
 
 /// Bounds of what one job asks.

@@ -130,6 +130,7 @@ async fn a_job_whose_workers_keep_dying_makes_its_device_fail_once() {
         for attempt in 1..=jobs::LEASE_ATTEMPTS {
             fixture.execute("UPDATE netraven.jobs SET lease_until = now() - interval '1 second' WHERE status = 'running'").await;
             assert_eq!(jobs::requeue_expired(&scheduler).await.unwrap().len(), 1);
+            fixture.make_due().await;
             let again = fixture.claim(1).await.len();
             assert_eq!(again, usize::from(attempt < jobs::LEASE_ATTEMPTS));
         }
