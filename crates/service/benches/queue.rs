@@ -118,25 +118,12 @@ fn finished(job: &ClaimedJob, revision: u32, same: bool) -> Finished {
         }
     };
     Finished {
-        job: job.job,
-        device: job.device,
-        token: job.token,
-        attempt: job.attempt,
-        started_at: now,
-        finished_at: now,
-        result,
-        host_key: None,
-        recognised: None,
-        ssh_profile: None,
-        hops: Vec::new(),
-        credential_used: None,
-        credentials_refused: Vec::new(),
         events: vec![
             event(Event::Started { attempt: job.attempt }),
             event(Event::LoggedIn { credential: Some(CredentialId(1)), millis: 80 }),
             event(Event::CommandOutput { command, bytes: SIZE as u64, millis: 200 }),
         ],
-        dialogue: None,
+        ..Finished::new(job, now, now, result)
     }
 }
 

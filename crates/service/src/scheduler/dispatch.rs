@@ -184,21 +184,8 @@ fn bare(claimed: &ClaimedJob, started_at: chrono::DateTime<Utc>, result: Finishe
     };
     let now = Utc::now();
     Finished {
-        job: claimed.job,
-        device: claimed.device,
-        token: claimed.token,
-        attempt: claimed.attempt,
-        started_at,
-        finished_at: now,
-        result,
-        host_key: None,
-        recognised: None,
-        ssh_profile: None,
-        hops: Vec::new(),
-        credential_used: None,
-        credentials_refused: Vec::new(),
         events: vec![JobEvent::new(Some(claimed.job), Some(claimed.device), now, event)],
-        dialogue: None,
+        ..Finished::new(claimed, started_at, now, result)
     }
 }
 

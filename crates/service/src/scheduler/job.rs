@@ -57,23 +57,7 @@ struct Course<'a> {
 impl<'a> Course<'a> {
     fn new(context: &'a Context, claimed: &'a ClaimedJob) -> Self {
         let now = Utc::now();
-        let finished = Finished {
-            job: claimed.job,
-            device: claimed.device,
-            token: claimed.token,
-            attempt: claimed.attempt,
-            started_at: now,
-            finished_at: now,
-            result: FinishedResult::Cancelled,
-            host_key: None,
-            recognised: None,
-            ssh_profile: None,
-            hops: Vec::new(),
-            credential_used: None,
-            credentials_refused: Vec::new(),
-            events: Vec::new(),
-            dialogue: None,
-        };
+        let finished = Finished::new(claimed, now, now, FinishedResult::Cancelled);
         let platforms = context.definitions.current();
         Self {
             context,

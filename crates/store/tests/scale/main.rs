@@ -259,21 +259,9 @@ async fn the_scheduler(scale: &mut Scale) {
 }
 
 fn unchanged(job: &jobs::ClaimedJob) -> Finished {
+    let now = Utc::now();
     Finished {
-        job: job.job,
-        device: job.device,
-        token: job.token,
-        attempt: job.attempt,
-        started_at: Utc::now(),
-        finished_at: Utc::now(),
-        result: FinishedResult::Unchanged { facts: Facts::default() },
-        host_key: None,
-        recognised: None,
-        ssh_profile: None,
-        hops: Vec::new(),
         credential_used: job.credentials.first().map(|credential| credential.id),
-        credentials_refused: Vec::new(),
-        events: Vec::new(),
-        dialogue: None,
+        ..Finished::new(job, now, now, FinishedResult::Unchanged { facts: Facts::default() })
     }
 }

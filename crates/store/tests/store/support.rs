@@ -216,23 +216,7 @@ pub fn failed(code: ErrorCode, retry_in: Option<Duration>) -> FinishedResult {
 
 pub fn finished(job: &ClaimedJob, result: FinishedResult) -> Finished {
     let now = Utc::now();
-    Finished {
-        job: job.job,
-        device: job.device,
-        token: job.token,
-        attempt: job.attempt,
-        started_at: now - Duration::from_millis(250),
-        finished_at: now,
-        result,
-        host_key: None,
-        recognised: None,
-        ssh_profile: None,
-        hops: Vec::new(),
-        credential_used: None,
-        credentials_refused: Vec::new(),
-        events: Vec::new(),
-        dialogue: None,
-    }
+    Finished::new(job, now - Duration::from_millis(250), now, result)
 }
 
 pub fn is_missing<T: std::fmt::Debug>(result: Result<T, StoreError>, what: &str) -> bool {

@@ -13,6 +13,7 @@ mod secrets;
 mod state;
 mod versions;
 
+use super::claim::ClaimedJob;
 use super::session::lock_devices;
 use crate::credentials::CredentialUse;
 use crate::logs::Dialogue;
@@ -61,6 +62,34 @@ pub struct Finished {
     pub events: Vec<JobEvent>,
     /// The dialogue with the device, for [`crate::logs::write`]; `None` where there was none.
     pub dialogue: Option<Dialogue>,
+}
+
+impl Finished {
+    /// A result of which nothing is known but when its session was and how it ended.
+    pub fn new(
+        job: &ClaimedJob,
+        started_at: DateTime<Utc>,
+        finished_at: DateTime<Utc>,
+        result: FinishedResult,
+    ) -> Self {
+        Self {
+            job: job.job,
+            device: job.device,
+            token: job.token,
+            attempt: job.attempt,
+            started_at,
+            finished_at,
+            result,
+            host_key: None,
+            recognised: None,
+            ssh_profile: None,
+            hops: Vec::new(),
+            credential_used: None,
+            credentials_refused: Vec::new(),
+            events: Vec::new(),
+            dialogue: None,
+        }
+    }
 }
 
 /// The family that a device turned out to be of.
