@@ -17,7 +17,7 @@ const SECRET_EVERY: usize = (64 << 10) / 30;
 struct Texts {
     /// A line with a secret for every `SECRET_EVERY` bytes.
     usual: Vec<u8>,
-    /// The lines of the family's own session and nothing else: what it was written to show, a secret in every few lines.
+    /// The longest answer of the family's own session, again and again: what it was written to show, a secret in every few lines.
     dense: Vec<u8>,
 }
 
@@ -126,17 +126,13 @@ fn secrets_of_a_capture() {
 /// What the device's own configuration command would print, as `Texts`.
 fn texts_of(session: &netraven_lab::SessionFile, platform: &Platform) -> Texts {
     let personality = Personality::new(session, 1, 0);
-    let expected = session.expect(&personality, personality.initial_state());
-    let known: Vec<&String> = expected.parts.iter().flat_map(|part| part.contains.iter()).collect();
-    let is_secret = |line: &&&String| !platform.find_secrets(line.as_bytes()).is_empty();
-    let (secret, plain): (Vec<&String>, Vec<&String>) = known.iter().partition(is_secret);
+    let answer = session.longest_answer(&personality, personality.initial_state());
+    let known: Vec<&str> = answer.lines().collect();
+    let is_secret = |line: &&&str| !platform.find_secrets(line.as_bytes()).is_empty();
+    let (secret, plain): (Vec<&str>, Vec<&str>) = known.iter().partition(is_secret);
     let filler = String::from_utf8_lossy(&session.filler(SIZE, 1)).into_owned();
     // Of a family without filler the plain lines of its session, again and again.
-    let plain: Vec<&str> = if filler.is_empty() {
-        plain.into_iter().map(String::as_str).collect()
-    } else {
-        filler.lines().collect()
-    };
+    let plain: Vec<&str> = if filler.is_empty() { plain } else { filler.lines().collect() };
     let mut usual = String::with_capacity(SIZE + 1000);
     let (mut plain, mut secrets) = (plain.into_iter().cycle(), secret.iter().cycle());
     let mut inserted = 0;
@@ -150,7 +146,7 @@ fn texts_of(session: &netraven_lab::SessionFile, platform: &Platform) -> Texts {
     let mut dense = String::with_capacity(SIZE + 1000);
     let mut every = known.iter().cycle();
     while dense.len() < SIZE {
-        add(&mut dense, every.next().map_or("!", |line| line.as_str()));
+        add(&mut dense, every.next().unwrap_or(&"!"));
     }
     Texts { usual: usual.into_bytes(), dense: dense.into_bytes() }
 }

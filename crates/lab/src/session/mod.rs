@@ -173,6 +173,12 @@ impl SessionFile {
         self.expect.render(&View::timeless(self, personality, state))
     }
 
+    /// The longest of the device's answers, whole and without filler: its configuration.
+    pub fn longest_answer(&self, personality: &Personality, state: DeviceState) -> String {
+        let longest = self.commands.iter().map(|command| &command.text).max_by_key(|text| text.literal_len());
+        longest.map(|text| View::timeless(self, personality, state).string(text)).unwrap_or_default()
+    }
+
     /// How many lines operators change, in turn: change `n` (from 0) is made at point `n` modulo this.
     pub fn change_points(&self) -> usize {
         self.changes.len()
